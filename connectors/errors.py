@@ -1,0 +1,41 @@
+"""Everything that can go wrong at the edge, as a tree.
+
+ConnectorError
+├── SourceError            a pool source that can not be read as asked
+└── LabelerError
+    ├── LabelerUnreachable    no answer; the caller may try again later, nothing was changed
+    ├── OutcomeUnknown        a write was sent and its answer was lost: look before sending again
+    ├── LabelerRefused        the labeler understood and said no (token, project, configuration, data)
+    └── ProjectDoesNotFit     the labeler's project and ours disagree (no control tag, other class names)
+
+Every message says what was found, what was expected and what to do next, and never holds a header,
+a token or the body of a response.
+"""
+
+
+class ConnectorError(Exception):
+    """The base of all errors of this package."""
+
+
+class SourceError(ConnectorError):
+    """A pool source that can not be read as asked."""
+
+
+class LabelerError(ConnectorError):
+    """The base of what a labeler can answer."""
+
+
+class LabelerUnreachable(LabelerError):
+    """The labeler gave no answer and nothing was changed."""
+
+
+class OutcomeUnknown(LabelerError):
+    """A write was sent and its answer was lost: look before sending again."""
+
+
+class LabelerRefused(LabelerError):
+    """The labeler understood the request and refused it."""
+
+
+class ProjectDoesNotFit(LabelerError):
+    """The labeler's project and ours disagree."""

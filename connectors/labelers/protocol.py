@@ -1,0 +1,83 @@
+"""The one contract of every labeler, and of the people who work in it."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from connectors.labelers.records import (
+    OutgoingTask,
+    ProjectSpec,
+    RemoteProject,
+    RemoteTask,
+    ServedTask,
+    TaskId,
+)
+
+
+class Labeler(Protocol):
+    """Where annotators work. The contract suite in ``tests/contracts`` is this text, running.
+
+    Reads may be repeated by the labeler itself; writes are sent once. After ``OutcomeUnknown`` the caller
+    looks with ``find_tasks`` before it sends again. All methods raise ``LabelerUnreachable`` when there is
+    no answer and nothing was changed, and ``LabelerRefused`` when the labeler says no.
+    """
+
+    #: Names this labeler in the database; constant for a kind of labeler.
+    name: str
+
+    def open_project(self, spec: ProjectSpec) -> RemoteProject:
+        """Find the project, or make it; opening twice gives the same project.
+
+        With ``spec.existing_id`` the existing project is adopted if it fits: it must have one
+        single-choice control tag for the task type and exactly the classes of the spec.
+        Without it, a project that carries our exact title is taken (and must fit), else one is made.
+
+        Raises:
+            ProjectDoesNotFit: The project has no matching control tag, or other class names.
+        """
+
+    def find_tasks(self, project_id: str, round_key: str, item_keys: Sequence[str]) -> list[TaskId]:
+        """Say which of these items are there already for this round: all tasks, doubles included."""
+
+    def send_tasks(self, project_id: str, tasks: Sequence[OutgoingTask]) -> list[TaskId]:
+        """Send tasks in the given order, all or none; ids come back in request order.
+
+        Sending twice makes two tasks: labelers do not deduplicate.
+
+        Raises:
+            OutcomeUnknown: The request was sent and no answer came.
+        """
+
+    def delete_tasks(self, project_id: str, task_ids: Sequence[str]) -> None:
+        """Remove tasks; one that is gone already is no error."""
+
+    def release(self, project_id: str, model_version: str) -> None:
+        """Serve the predictions of this model version from now on, most wanted first."""
+
+    def changed_tasks(self, project_id: str, since: datetime | None) -> Iterator[RemoteTask]:
+        """Stream tasks whose annotations changed at or after ``since`` (all tasks when None)."""
+
+    def all_tasks(self, project_id: str) -> Iterator[TaskId]:
+        """Stream the ids of every task that carries an item key, without annotations."""
+
+
+class Annotator(Protocol):
+    """A person who labels. Used by simulations and tests; every call goes the way a person's click goes."""
+
+    #: As ``RemoteAnnotation.annotator`` names this person.
+    name: str
+
+    def next_task(self, project_id: str) -> ServedTask | None:
+        """The task that the labeler serves next to this person, or None when there is nothing to do."""
+
+    def annotate(self, task_id: str, label: str, *, seconds: float) -> str:
+        """Submit a label; returns the annotation's id."""
+
+    def skip(self, task_id: str, *, seconds: float) -> str:
+        """Decline to answer; returns the annotation's id."""
+
+    def edit(self, annotation_id: str, label: str) -> None:
+        """Change a label that was given before."""
+
+    def delete(self, annotation_id: str) -> None:
+        """Take an annotation back."""

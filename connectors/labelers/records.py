@@ -1,0 +1,134 @@
+"""What travels between the workbench and a labeler: plain records, no tensor, no table."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+
+class TaskType(StrEnum):
+    """What an annotator looks at."""
+
+    IMAGE = "image"
+    TEXT = "text"
+
+
+class Problem(StrEnum):
+    """Why an annotation is kept but can not become a label."""
+
+    #: Submitted with nothing chosen.
+    EMPTY = "empty"
+    #: A label that is not among the project's classes.
+    UNKNOWN_LABEL = "unknown-label"
+    #: Several labels where one is expected.
+    SEVERAL_LABELS = "several-labels"
+    #: Not a result of the project's control tag, or not a result at all.
+    MALFORMED = "malformed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectSpec:
+    """The project as the workbench wants to see it in the labeler."""
+
+    title: str
+    task_type: TaskType
+    classes: tuple[str, ...]
+    #: How many annotations a task needs.
+    overlap: int = 1
+    #: Whether annotators see the model's answer pre-selected.
+    show_predictions: bool = True
+    #: The id of a project that exists already and is to be adopted.
+    existing_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteProject:
+    """A project as the labeler knows it."""
+
+    project_id: str
+    url: str
+    task_type: TaskType
+    classes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prediction:
+    """A model's answer that travels with a task.
+
+    Attributes:
+        label: The predicted class.
+        score: The smaller, the earlier the task is served.
+        model_version: Which model said so.
+    """
+
+    label: str
+    score: float
+    model_version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutgoingTask:
+    """A task to be sent: ``content`` is what the annotator sees (an image address or a text)."""
+
+    item_key: str
+    round_key: str
+    content: str
+    prediction: Prediction | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskId:
+    """Which task of the labeler carries which item of which round."""
+
+    task_id: str
+    item_key: str
+    round_key: str
+    #: Whether somebody has annotated or skipped it.
+    annotated: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteAnnotation:
+    """One annotation as the labeler holds it now, already validated.
+
+    Attributes:
+        annotation_id: The labeler's id.
+        annotator: Who made it, as the labeler names people.
+        label: The class, or None when skipped or when ``problem`` says why not.
+        problem: Why it can not become a label.
+        skipped: The annotator declined to answer.
+        seconds: How long the annotator needed, if known.
+        updated_at: When it last changed: aware, UTC.
+        raw: The labeler's own record.
+    """
+
+    annotation_id: str
+    annotator: str
+    label: str | None
+    problem: Problem | None = None
+    skipped: bool = False
+    seconds: float | None = None
+    created_at: datetime
+    updated_at: datetime
+    raw: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteTask:
+    """A task with all its annotations as of now; an annotation that is gone is simply absent."""
+
+    task_id: str
+    item_key: str | None
+    round_key: str | None
+    updated_at: datetime
+    annotations: tuple[RemoteAnnotation, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServedTask:
+    """A task handed to an annotator to work on."""
+
+    task_id: str
+    item_key: str | None
+    prediction: str | None = None
