@@ -1,0 +1,60 @@
+"""Everything that can go wrong in the workbench, as a tree.
+
+WorkbenchError
+├── ConfigProblem         workbench.toml is missing or has faults; all of them in one message
+├── ProjectProblem        no such project, or one that does not match its configuration
+├── DatabaseProblem       the database can not be reached, or is at another revision
+├── PoolProblem           nothing to choose from, keys twice, items that are held out
+├── RoundProblem          a move that the round's state does not allow
+│   └── RoundBusy         another process holds the round's lease
+├── BudgetExhausted       the batch would overrun a hard cap
+├── ModelProblem          a model that can not be imported, built, trained or asked
+├── ArtifactProblem       a checkpoint or score file that is missing, damaged or can not be written
+└── DemoProblem           the demonstration can not run here
+
+Each message says what was found, what was expected and what to type next.
+"""
+
+
+class WorkbenchError(Exception):
+    """The base of all errors that the product raises on purpose."""
+
+
+class ConfigProblem(WorkbenchError):
+    """``workbench.toml`` is missing or has faults."""
+
+
+class ProjectProblem(WorkbenchError):
+    """No such project, or one that does not match its configuration."""
+
+
+class DatabaseProblem(WorkbenchError):
+    """The database can not be reached, or is at another revision."""
+
+
+class PoolProblem(WorkbenchError):
+    """The pool can not give what was asked."""
+
+
+class RoundProblem(WorkbenchError):
+    """A move that the round's state does not allow."""
+
+
+class RoundBusy(RoundProblem):
+    """Another process holds the round's lease."""
+
+
+class BudgetExhausted(WorkbenchError):
+    """The batch would overrun a hard cap."""
+
+
+class ModelProblem(WorkbenchError):
+    """A model that can not be imported, built, trained or asked."""
+
+
+class ArtifactProblem(WorkbenchError):
+    """A checkpoint or score file that is missing, damaged or can not be written."""
+
+
+class DemoProblem(WorkbenchError):
+    """The demonstration can not run here."""
