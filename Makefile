@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 LABEL_STUDIO_VENV := .venv-label-studio
 LABEL_STUDIO_VERSION := 1.23.2
-PIP_FLAGS ?= --disable-pip-version-check --quiet
+PIP_FLAGS ?= --disable-pip-version-check -qq
 
 .PHONY: demo test check open clean
 

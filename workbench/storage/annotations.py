@@ -1,0 +1,153 @@
+"""Annotations, append-only, and the labels that follow from them."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from workbench.domain.consensus import Consensus
+from workbench.domain.records import Annotation, Label, LabelStatus, Split
+from workbench.storage.statements import chunked, insert_missing, insert_one
+from workbench.storage.tables import annotation, item, label
+
+
+class Example(NamedTuple):
+    """A labeled item, ready to be learnt from."""
+
+    key: str
+    payload: dict[str, Any]
+    label: str
+
+
+class Annotations:
+    """Annotations and labels."""
+
+    def __init__(self, connection: sa.Connection, now: datetime) -> None:
+        self._connection = connection
+        self._now = now
+
+    def add(self, project_id: int, labeler: str, versions: Sequence[Annotation]) -> int:
+        """Keep versions that are not known yet; says how many were new."""
+        rows = [
+            {
+                "project_id": project_id,
+                "labeler": labeler,
+                "external_id": a.external_id,
+                "task_id": a.task_id,
+                "item_id": a.item_id,
+                "annotator": a.annotator,
+                "label": a.label,
+                "problem": a.problem,
+                "skipped": a.skipped,
+                "deleted": a.deleted,
+                "seconds": a.seconds,
+                "created_at": a.created_at,
+                "updated_at": a.updated_at,
+                "raw": dict(a.raw),
+            }
+            for a in versions
+        ]
+        return insert_missing(self._connection, annotation, rows)
+
+    def of_items(self, item_ids: Iterable[int]) -> dict[int, list[Annotation]]:
+        """All versions of all annotations of some items, by item."""
+        found: dict[int, list[Annotation]] = {}
+        for chunk in chunked(item_ids):
+            rows = self._connection.execute(
+                sa.select(annotation).where(annotation.c.item_id.in_(chunk)).order_by(annotation.c.id)
+            )
+            for row in rows:
+                found.setdefault(row.item_id, []).append(_annotation(row))
+        return found
+
+    def all(self, project_id: int) -> list[Annotation]:
+        """Every version of every annotation of a project."""
+        rows = self._connection.execute(
+            sa.select(annotation).where(annotation.c.project_id == project_id).order_by(annotation.c.id)
+        )
+        return [_annotation(row) for row in rows]
+
+    def label_of(self, item_ids: Iterable[int]) -> dict[int, Label]:
+        """The current label of each item that has or had one."""
+        found: dict[int, Label] = {}
+        for chunk in chunked(item_ids):
+            rows = self._connection.execute(_labels().where(label.c.item_id.in_(chunk)))
+            found.update({row.item_id: _label(row) for row in rows})
+        return found
+
+    def labels(self, project_id: int) -> list[Label]:
+        """The current label of every item that has or had one, by key."""
+        rows = self._connection.execute(_labels().where(item.c.project_id == project_id).order_by(item.c.key))
+        return [_label(row) for row in rows]
+
+    def revise(self, item_id: int, revision: int, consensus: Consensus, *, method: str) -> None:
+        """Write a new revision of an item's label and make it the current one."""
+        self._connection.execute(label.update().where(label.c.item_id == item_id).values(current=False))
+        insert_one(
+            self._connection,
+            label,
+            item_id=item_id,
+            revision=revision,
+            value=consensus.value,
+            status=consensus.status,
+            confidence=consensus.confidence,
+            method=method,
+            annotations=list(consensus.annotations),
+            current=True,
+            created_at=self._now,
+        )
+
+    def training_set(self, project_id: int) -> list[Example]:
+        """Every agreed label of a pool item, by key. Held-out items never get in here."""
+        rows = self._connection.execute(
+            sa.select(item.c.key, item.c.payload, label.c.value)
+            .join(label, label.c.item_id == item.c.id)
+            .where(
+                item.c.project_id == project_id,
+                item.c.split == Split.POOL,
+                label.c.current.is_(True),
+                label.c.status == LabelStatus.AGREED,
+            )
+            .order_by(item.c.key)
+        )
+        return [Example(row.key, row.payload, row.value) for row in rows]
+
+
+def _labels() -> sa.Select[Any]:
+    return (
+        sa.select(label, item.c.key.label("item_key"))
+        .join(item, item.c.id == label.c.item_id)
+        .where(label.c.current.is_(True))
+    )
+
+
+def _label(row: Any) -> Label:
+    return Label(
+        item_id=row.item_id,
+        item_key=row.item_key,
+        revision=row.revision,
+        value=row.value,
+        status=LabelStatus(row.status),
+        confidence=row.confidence,
+        method=row.method,
+        annotations=tuple(row.annotations),
+        created_at=row.created_at,
+    )
+
+
+def _annotation(row: Any) -> Annotation:
+    return Annotation(
+        external_id=row.external_id,
+        task_id=row.task_id,
+        item_id=row.item_id,
+        annotator=row.annotator,
+        label=row.label,
+        problem=row.problem,
+        skipped=row.skipped,
+        deleted=row.deleted,
+        seconds=row.seconds,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        raw=row.raw,
+    )

@@ -1,0 +1,158 @@
+"""Rounds and their leases. A write with an old fence is refused: its holder has been overtaken."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from workbench.domain.errors import RoundBusy
+from workbench.domain.rounds import FINISHED, Round, RoundState, check_cancel, check_move
+from workbench.storage.statements import insert_one
+from workbench.storage.tables import round_
+
+
+class Rounds:
+    """The round table."""
+
+    def __init__(self, connection: sa.Connection, now: datetime) -> None:
+        self._connection = connection
+        self._now = now
+
+    def all(self, project_id: int) -> list[Round]:
+        """Every round, oldest first."""
+        rows = self._connection.execute(
+            sa.select(round_).where(round_.c.project_id == project_id).order_by(round_.c.number)
+        )
+        return [_round(row) for row in rows]
+
+    def get(self, round_id: int) -> Round:
+        """One round as it is now."""
+        return _round(self._connection.execute(sa.select(round_).where(round_.c.id == round_id)).one())
+
+    def unfinished(self, project_id: int) -> Round | None:
+        """The round that is neither closed nor cancelled; there is at most one."""
+        row = self._connection.execute(
+            sa.select(round_)
+            .where(round_.c.project_id == project_id, round_.c.state.not_in(FINISHED))
+            .order_by(round_.c.number)
+        ).first()
+        return None if row is None else _round(row)
+
+    def plan(self, project_id: int, *, batch_size: int, seed: int, config: Mapping[str, Any]) -> Round:
+        """Make the next round; the caller has locked the project and found none unfinished."""
+        rounds = self.all(project_id)
+        new = insert_one(
+            self._connection,
+            round_,
+            project_id=project_id,
+            number=rounds[-1].number + 1 if rounds else 0,
+            state=RoundState.PLANNED,
+            batch_size=batch_size,
+            seed=seed,
+            config=dict(config),
+            created_at=self._now,
+            updated_at=self._now,
+        )
+        return self.get(new)
+
+    def take(self, round_id: int, owner: str, seconds: float, *, is_gone: Callable[[str], bool]) -> Round:
+        """Take the lease, with a new fence.
+
+        Args:
+            is_gone: Whether the process behind an owner is known to have died; its lease is free at once.
+
+        Raises:
+            RoundBusy: Somebody else holds it.
+        """
+        found = self.get(round_id)
+        holder, until = found.lease_owner, found.lease_until
+        if holder and until and holder != owner and until > self._now and not is_gone(holder):
+            raise RoundBusy(
+                f"Round {found.number} is being worked on by {holder} until {until:%H:%M:%S} UTC. "
+                "Wait for it, or type `workbench round resume` after that time."
+            )
+        changed = self._connection.execute(
+            round_.update()
+            .where(round_.c.id == round_id, round_.c.fence == found.fence)
+            .values(lease_owner=owner, lease_until=self._until(seconds), fence=found.fence + 1)
+        )
+        if changed.rowcount != 1:
+            raise RoundBusy(f"Round {found.number} has just been taken by another process. Try again.")
+        return self.get(round_id)
+
+    def renew(self, held: Round, seconds: float) -> None:
+        """Hold the lease longer.
+
+        Raises:
+            RoundBusy: It was lost.
+        """
+        self._write(held, lease_until=self._until(seconds))
+
+    def release(self, held: Round) -> None:
+        """Give the lease back."""
+        self._write(held, lease_owner=None, lease_until=None)
+
+    def move(self, held: Round, target: RoundState, **changes: Any) -> Round:
+        """Go on to the next state, under the lease.
+
+        Raises:
+            RoundProblem: The move is not allowed.
+            RoundBusy: The lease was lost.
+        """
+        check_move(self.get(held.id).position, target)
+        self._write(held, state=target, failed_from=None, error=None, **changes)
+        return self.get(held.id)
+
+    def update(self, held: Round, **changes: Any) -> Round:
+        """Write facts without moving, under the lease."""
+        self._write(held, **changes)
+        return self.get(held.id)
+
+    def fail(self, held: Round, error: str) -> None:
+        """Record where and why a step failed."""
+        position = self.get(held.id).position
+        self._write(held, state=RoundState.FAILED, failed_from=position, error=error)
+
+    def cancel(self, held: Round) -> None:
+        """Give the round up.
+
+        Raises:
+            RoundProblem: It is too late for that.
+        """
+        check_cancel(self.get(held.id))
+        self._write(held, state=RoundState.CANCELLED, failed_from=None)
+
+    def _write(self, held: Round, **values: Any) -> None:
+        changed = self._connection.execute(
+            round_.update()
+            .where(round_.c.id == held.id, round_.c.fence == held.fence)
+            .values(updated_at=self._now, **values)
+        )
+        if changed.rowcount != 1:
+            raise RoundBusy(
+                f"Round {held.number} was taken over by another process; this one has stopped and wrote "
+                "nothing. Type `workbench round show` to see where it stands."
+            )
+
+    def _until(self, seconds: float) -> datetime:
+        return self._now + timedelta(seconds=seconds)
+
+
+def _round(row: Any) -> Round:
+    return Round(
+        id=row.id,
+        project_id=row.project_id,
+        number=row.number,
+        state=RoundState(row.state),
+        failed_from=RoundState(row.failed_from) if row.failed_from else None,
+        batch_size=row.batch_size,
+        seed=row.seed,
+        strategy=row.strategy,
+        model_run_id=row.model_run_id,
+        fence=row.fence,
+        lease_owner=row.lease_owner,
+        lease_until=row.lease_until,
+        error=row.error,
+        created_at=row.created_at,
+    )

@@ -1,0 +1,140 @@
+"""The one way into the database: ``with store.begin() as tx``. Short, never around network or GPU work."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import cached_property
+
+import sqlalchemy as sa
+
+from workbench.domain.errors import DatabaseProblem
+from workbench.storage import revisions
+from workbench.storage.annotations import Annotations
+from workbench.storage.engine import make_engine
+from workbench.storage.pool import Pool
+from workbench.storage.projects import Projects
+from workbench.storage.results import Results
+from workbench.storage.rounds import Rounds
+from workbench.storage.tasks import Tasks
+
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """The time, aware."""
+    return datetime.now(UTC)
+
+
+class Transaction:
+    """Everything that can be read and written inside one transaction, by subject."""
+
+    def __init__(self, connection: sa.Connection, now: datetime) -> None:
+        self._connection = connection
+        self.now = now
+
+    @cached_property
+    def projects(self) -> Projects:
+        """Projects and their links to labelers."""
+        return Projects(self._connection, self.now)
+
+    @cached_property
+    def pool(self) -> Pool:
+        """Pool shards and touched items."""
+        return Pool(self._connection, self.now)
+
+    @cached_property
+    def rounds(self) -> Rounds:
+        """Rounds and their leases."""
+        return Rounds(self._connection, self.now)
+
+    @cached_property
+    def tasks(self) -> Tasks:
+        """Selections and the outbox."""
+        return Tasks(self._connection)
+
+    @cached_property
+    def annotations(self) -> Annotations:
+        """Annotations and labels."""
+        return Annotations(self._connection, self.now)
+
+    @cached_property
+    def results(self) -> Results:
+        """Models, metrics, budget points, events."""
+        return Results(self._connection, self.now)
+
+
+class Store:
+    """A database at the right revision."""
+
+    def __init__(self, engine: sa.Engine, clock: Clock = utc_now) -> None:
+        self.engine = engine
+        self._clock = clock
+
+    @contextmanager
+    def begin(self) -> Iterator[Transaction]:
+        """Open a transaction: committed at the end of the block, rolled back on any error.
+
+        Raises:
+            DatabaseProblem: The database is away, locked for too long, or its disk is full.
+        """
+        try:
+            with self.engine.begin() as connection:
+                yield Transaction(connection, self._clock())
+        except sa.exc.DBAPIError as error:
+            raise DatabaseProblem(_in_words(error)) from error
+
+    def check(self) -> None:
+        """Refuse a database that this version can not work with.
+
+        Raises:
+            DatabaseProblem: Unreachable, or at another revision.
+        """
+        try:
+            revisions.check(self.engine)
+        except sa.exc.DBAPIError as error:
+            raise DatabaseProblem(_in_words(error)) from error
+
+    def upgrade(self) -> revisions.RevisionStatus:
+        """Bring the database to the newest revision.
+
+        Raises:
+            DatabaseProblem: Unreachable, or made by a newer version.
+        """
+        try:
+            return revisions.upgrade(self.engine)
+        except sa.exc.DBAPIError as error:
+            raise DatabaseProblem(_in_words(error)) from error
+
+    def status(self) -> revisions.RevisionStatus:
+        """Compare the database's revision with ours.
+
+        Raises:
+            DatabaseProblem: Unreachable.
+        """
+        try:
+            return revisions.status(self.engine)
+        except sa.exc.DBAPIError as error:
+            raise DatabaseProblem(_in_words(error)) from error
+
+    def close(self) -> None:
+        """Let go of all connections."""
+        self.engine.dispose()
+
+
+def open_store(url: str, clock: Clock = utc_now) -> Store:
+    """Make a store for a database address; nothing is connected yet."""
+    return Store(make_engine(url), clock)
+
+
+def _in_words(error: sa.exc.DBAPIError) -> str:
+    cause = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error).__name__
+    advice = "Nothing of this step was written. "
+    if "full" in cause:
+        advice += "Free some disk space, then type `workbench round resume`."
+    elif "locked" in cause:
+        advice += "Another process holds the database; try again in a moment."
+    elif "unable to open" in cause or "readonly" in cause:
+        advice += "Check that the folder of the database exists and can be written."
+    else:
+        advice += "Check WORKBENCH_DATABASE_URL or [database] url, and that the server is up."
+    return f"The database answered: {cause}. {advice}"

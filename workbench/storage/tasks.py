@@ -1,0 +1,142 @@
+"""What a round chose, and the outbox of tasks that came from it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from workbench.domain.records import Reason, Selection, Task, TaskState
+from workbench.storage.statements import chunked, insert_missing
+from workbench.storage.tables import item, round_, selection, task
+
+_TASK = sa.select(task, item.c.key.label("item_key")).join(item, item.c.id == task.c.item_id)
+
+
+class Tasks:
+    """Selections and tasks."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def choose(
+        self, round_id: int, labeler: str, selections: Sequence[Selection], item_ids: Mapping[str, int]
+    ) -> None:
+        """Write the batch and its outbox, once."""
+        insert_missing(
+            self._connection, selection, [_selection_row(round_id, item_ids, s) for s in selections]
+        )
+        rows = [
+            {
+                "round_id": round_id,
+                "item_id": item_ids[s.item_key],
+                "labeler": labeler,
+                "state": TaskState.PENDING,
+                "external_id": None,
+            }
+            for s in selections
+        ]
+        insert_missing(self._connection, task, rows)
+
+    def selections(self, round_id: int) -> list[Selection]:
+        """The batch, most wanted first."""
+        rows = self._connection.execute(
+            sa.select(selection, item.c.key.label("item_key"))
+            .join(item, item.c.id == selection.c.item_id)
+            .where(selection.c.round_id == round_id)
+            .order_by(selection.c.rank)
+        )
+        return [_selection(row) for row in rows]
+
+    def of_round(self, round_id: int) -> list[Task]:
+        """The tasks of a round, in order of choice."""
+        rows = self._connection.execute(
+            _TASK.join(
+                selection,
+                sa.and_(selection.c.item_id == task.c.item_id, selection.c.round_id == task.c.round_id),
+            )
+            .where(task.c.round_id == round_id)
+            .order_by(selection.c.rank)
+        )
+        return [_task(row) for row in rows]
+
+    def by_external_id(self, project_id: int, labeler: str, external_ids: Iterable[str]) -> dict[str, Task]:
+        """Our tasks behind a labeler's ids."""
+        found: dict[str, Task] = {}
+        for chunk in chunked(external_ids):
+            rows = self._connection.execute(
+                _TASK.join(round_, round_.c.id == task.c.round_id).where(
+                    round_.c.project_id == project_id,
+                    task.c.labeler == labeler,
+                    task.c.external_id.in_(chunk),
+                )
+            )
+            found.update({str(row.external_id): _task(row) for row in rows})
+        return found
+
+    def sent(self, external_ids: Mapping[int, str]) -> None:
+        """Remember the labeler's id of tasks that are there now."""
+        for task_id, external_id in external_ids.items():
+            self._connection.execute(
+                task.update()
+                .where(task.c.id == task_id, task.c.state == TaskState.PENDING)
+                .values(external_id=external_id, state=TaskState.OPEN)
+            )
+
+    def set_states(self, states: Mapping[int, TaskState]) -> None:
+        """Write where tasks stand."""
+        for task_id, state in states.items():
+            self._connection.execute(task.update().where(task.c.id == task_id).values(state=state))
+
+    def waiting(self, project_id: int) -> int:
+        """How many tasks of unfinished rounds still wait for an answer: the promised part of the budget."""
+        count = self._connection.execute(
+            sa.select(sa.func.count())
+            .select_from(task.join(round_, round_.c.id == task.c.round_id))
+            .where(
+                round_.c.project_id == project_id,
+                task.c.state.in_([TaskState.PENDING, TaskState.OPEN, TaskState.INVALID]),
+            )
+        ).scalar_one()
+        return int(count)
+
+
+def _selection_row(round_id: int, item_ids: Mapping[str, int], chosen: Selection) -> dict[str, Any]:
+    return {
+        "round_id": round_id,
+        "item_id": item_ids[chosen.item_key],
+        "rank": chosen.rank,
+        "reason": chosen.reason,
+        "score": chosen.score,
+        "predictive_entropy": chosen.predictive_entropy,
+        "expected_entropy": chosen.expected_entropy,
+        "mutual_information": chosen.mutual_information,
+        "predicted": chosen.predicted,
+        "confidence": chosen.confidence,
+        "propensity": chosen.propensity,
+    }
+
+
+def _selection(row: Any) -> Selection:
+    return Selection(
+        item_key=row.item_key,
+        rank=row.rank,
+        reason=Reason(row.reason),
+        score=row.score,
+        predictive_entropy=row.predictive_entropy,
+        expected_entropy=row.expected_entropy,
+        mutual_information=row.mutual_information,
+        predicted=row.predicted,
+        confidence=row.confidence,
+        propensity=row.propensity,
+    )
+
+
+def _task(row: Any) -> Task:
+    return Task(
+        id=row.id,
+        round_id=row.round_id,
+        item_id=row.item_id,
+        item_key=row.item_key,
+        external_id=row.external_id,
+        state=TaskState(row.state),
+    )
