@@ -1,0 +1,176 @@
+"""What ``workbench.toml`` may say. One frozen model, checked as a whole."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from workbench.domain.budget import Caps, Prices
+from workbench.domain.records import TaskKind
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+DEFAULT_MODELS = {TaskKind.IMAGE: "cnn", TaskKind.TEXT: "text", TaskKind.FEATURES: "mlp"}
+DEFAULT_ENCODERS = {TaskKind.IMAGE: "image", TaskKind.TEXT: "text", TaskKind.FEATURES: "features"}
+
+
+class Section(BaseModel):
+    """A table of the file: frozen, and unknown keys are faults."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class ProjectSection(Section):
+    """[project]."""
+
+    name: Annotated[str, Field(min_length=3, max_length=50)]
+    task: Literal["image-classification", "text-classification", "feature-classification"]
+    classes: Annotated[tuple[str, ...], Field(min_length=2, strict=False)]
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+
+    @field_validator("classes")
+    @classmethod
+    def _distinct(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
+        twice = sorted({name for name in classes if classes.count(name) > 1})
+        if twice:
+            raise ValueError(f"the same class twice: {', '.join(twice)}")
+        if any(not name.strip() for name in classes):
+            raise ValueError("an empty class name")
+        return classes
+
+    @property
+    def kind(self) -> TaskKind:
+        """The task as an enum."""
+        return TaskKind(self.task)
+
+
+class StorageSection(Section):
+    """[storage]: where the database and the files of the project are."""
+
+    database: str = "sqlite:///workbench.db"
+    directory: str = "data"
+
+
+class ModelSection(Section):
+    """[model]: what is trained."""
+
+    factory: str | None = None
+    options: dict[str, Any] = Field(default_factory=dict)
+    encoder: Literal["image", "text", "sentence", "features"] | None = None
+    encoder_options: dict[str, Any] = Field(default_factory=dict)
+    transform: str | None = None
+
+
+class PosteriorSection(Section):
+    """[posterior]: how its uncertainty is approximated; ``options`` also holds the training options."""
+
+    name: str = "mc_dropout"
+    samples: Annotated[int, Field(ge=1, le=10_000)] = 50
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class AcquisitionSection(Section):
+    """[acquisition]: which items are wanted most."""
+
+    function: str = "bald"
+    selector: str = "top_k"
+    selector_options: dict[str, Any] = Field(default_factory=dict)
+    coverage: str = "kmeans"
+    control_share: Fraction = 0.1
+
+
+class RoundSection(Section):
+    """[round]."""
+
+    batch_size: Annotated[int, Field(ge=1, le=100_000)] = 20
+    close_when: Annotated[float, Field(gt=0, le=1)] = 1.0
+
+
+class LabelerSection(Section):
+    """[labeler]: where people label. The address and the token come from the environment."""
+
+    kind: Literal["label-studio", "embedded"] = "label-studio"
+    url: str | None = None
+    project_id: int | None = None
+    overlap: Annotated[int, Field(ge=1, le=20)] = 1
+    show_predictions: bool = True
+    pictures: Literal["inline", "local-files", "served"] = "inline"
+    inline_limit: Annotated[int, Field(ge=1000)] = 200_000
+    local_files_root: str | None = None
+    serve_url: str | None = None
+
+    @model_validator(mode="after")
+    def _pictures(self) -> Self:
+        if self.pictures == "local-files" and not self.local_files_root:
+            raise ValueError('pictures = "local-files" needs local_files_root')
+        if self.pictures == "served" and not self.serve_url:
+            raise ValueError('pictures = "served" needs serve_url, as in "http://127.0.0.1:8090"')
+        return self
+
+
+class BudgetSection(Section):
+    """[budget]: prices, and caps that can not be overrun."""
+
+    per_annotation: Annotated[float, Field(ge=0, strict=False)] = 0.0
+    per_hour: Annotated[float, Field(ge=0, strict=False)] = 0.0
+    expected_seconds: Annotated[float, Field(gt=0, strict=False)] = 10.0
+    currency: str = "USD"
+    max_labels: Annotated[int, Field(ge=1)] | None = None
+    max_cost: Annotated[float, Field(gt=0, strict=False)] | None = None
+    max_hours: Annotated[float, Field(gt=0, strict=False)] | None = None
+
+    @property
+    def prices(self) -> Prices:
+        """As the domain wants them."""
+        return Prices(
+            per_annotation=self.per_annotation,
+            per_hour=self.per_hour,
+            expected_seconds=self.expected_seconds,
+            currency=self.currency,
+        )
+
+    @property
+    def caps(self) -> Caps:
+        """As the domain wants them."""
+        return Caps(labels=self.max_labels, cost=self.max_cost, hours=self.max_hours)
+
+
+class Config(Section):
+    """All of ``workbench.toml``."""
+
+    project: ProjectSection
+    storage: StorageSection = StorageSection()
+    model: ModelSection = ModelSection()
+    posterior: PosteriorSection = PosteriorSection()
+    acquisition: AcquisitionSection = AcquisitionSection()
+    round: RoundSection = RoundSection()
+    labeler: LabelerSection = LabelerSection()
+    budget: BudgetSection = BudgetSection()
+
+    @property
+    def factory(self) -> str:
+        """The model factory, the built-in one for the task if none is named."""
+        return self.model.factory or DEFAULT_MODELS[self.project.kind]
+
+    @property
+    def encoder(self) -> str:
+        """The encoder, the one for the task if none is named."""
+        return self.model.encoder or DEFAULT_ENCODERS[self.project.kind]
+
+    def snapshot(self) -> dict[str, Any]:
+        """What is written into the database with each round. Holds no secret: those are not in here."""
+        return self.model_dump(mode="json", exclude={"storage"})
+
+
+class Settings(Section):
+    """The configuration with the folder it belongs to and the secrets of the environment."""
+
+    config: Config
+    root: Path
+    database_url: str = Field(repr=False)
+    label_studio_url: str | None
+    label_studio_api_key: str | None = Field(repr=False)
+
+    @property
+    def directory(self) -> Path:
+        """Where pool, scores, checkpoints and reports lie."""
+        return self.root / self.config.storage.directory

@@ -1,0 +1,169 @@
+"""Parquet files beside the database: the pool's shards and each round's scores.
+
+Every file is written under a temporary name, fsynced and renamed, so a file that is there is whole.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from workbench.domain.errors import ArtifactProblem
+
+CONTENT = {"path": pa.string(), "text": pa.string(), "features": pa.list_(pa.float32())}
+SCORE_COLUMNS = ("score", "predictive_entropy", "expected_entropy", "mutual_information", "confidence")
+ROWS_PER_GROUP = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolRow:
+    """An item as it lies in a shard. ``truth`` is what the source said, if it said anything."""
+
+    key: str
+    payload: Mapping[str, Any]
+    sha256: str
+    truth: str | None
+    row: int
+
+
+class Scores(NamedTuple):
+    """The scores of part of a pool, row by row."""
+
+    keys: list[str]
+    rows_N: np.ndarray
+    predicted_N: np.ndarray
+    columns: dict[str, np.ndarray]
+
+
+class ShardFacts(NamedTuple):
+    """What the database remembers of a shard."""
+
+    rows: int
+    sha256: str
+
+
+def write_shard(path: Path, rows: Sequence[PoolRow]) -> ShardFacts:
+    """Write a pool shard; its hash is over keys and contents, so the same items give the same hash."""
+    name = next(iter(rows[0].payload))
+    table = pa.table(
+        {
+            "key": pa.array([r.key for r in rows], pa.string()),
+            "sha256": pa.array([r.sha256 for r in rows], pa.string()),
+            "truth": pa.array([r.truth for r in rows], pa.string()),
+            name: pa.array([r.payload[name] for r in rows], CONTENT[name]),
+        }
+    )
+    digest = hashlib.sha256()
+    for row in rows:
+        digest.update(f"{row.key}\0{row.sha256}\n".encode("utf-8", "surrogatepass"))
+    _write(path, table)
+    return ShardFacts(len(rows), digest.hexdigest())
+
+
+def read_shard(path: Path, batch: int = 256) -> Iterator[list[PoolRow]]:
+    """Stream a shard in batches.
+
+    Raises:
+        ArtifactProblem: Missing or damaged.
+    """
+    row = 0
+    with _reading(path, "Type `workbench pool add` with the same source to write it again."):
+        for records in pq.ParquetFile(path).iter_batches(batch_size=batch):
+            rows = [_pool_row(record, row + offset) for offset, record in enumerate(records.to_pylist())]
+            row += len(rows)
+            yield rows
+
+
+def read_keys(path: Path) -> dict[str, str]:
+    """Content hashes of a shard by key.
+
+    Raises:
+        ArtifactProblem: Missing or damaged.
+    """
+    with _reading(path, "Type `workbench pool add` with the same source to write it again."):
+        table = pq.read_table(path, columns=["key", "sha256"])
+        return dict(zip(table["key"].to_pylist(), table["sha256"].to_pylist(), strict=True))
+
+
+def write_scores(path: Path, scores: Scores, *, stamp: str) -> None:
+    """Write the scores of one shard; ``stamp`` says what made them."""
+    columns = {name: pa.array(scores.columns[name], pa.float32()) for name in SCORE_COLUMNS}
+    table = pa.table(
+        {
+            "key": pa.array(scores.keys, pa.string()),
+            "row": pa.array(scores.rows_N, pa.int64()),
+            "predicted": pa.array(scores.predicted_N, pa.int32()),
+            **columns,
+        }
+    )
+    _write(path, table.replace_schema_metadata({"stamp": stamp}))
+
+
+def scores_stamp(path: Path) -> str | None:
+    """What made this score file, or None when there is none that can be read."""
+    try:
+        metadata = pq.read_schema(path).metadata or {}
+    except (OSError, pa.ArrowException):
+        return None
+    return bytes(metadata.get(b"stamp", b"")).decode()
+
+
+def read_scores(path: Path) -> Scores:
+    """Read the scores of one shard.
+
+    Raises:
+        ArtifactProblem: Missing or damaged.
+    """
+    with _reading(path, "Delete it and type `workbench round resume`; it will be made again."):
+        table = pq.read_table(path)
+        columns = {name: table[name].to_numpy() for name in SCORE_COLUMNS}
+        return Scores(
+            table["key"].to_pylist(), table["row"].to_numpy(), table["predicted"].to_numpy(), columns
+        )
+
+
+def stamp_of(**facts: object) -> str:
+    """A stamp from the facts that determine scores."""
+    return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _pool_row(record: Mapping[str, Any], row: int) -> PoolRow:
+    payload = {name: record[name] for name in CONTENT if name in record}
+    return PoolRow(
+        key=record["key"], payload=payload, sha256=record["sha256"], truth=record["truth"], row=row
+    )
+
+
+@contextmanager
+def _reading(path: Path, advice: str) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise ArtifactProblem(f"{path} is missing. {advice}") from error
+    except (OSError, pa.ArrowException) as error:
+        raise ArtifactProblem(f"{path} can not be read: it is damaged. {advice}") from error
+
+
+def _write(path: Path, table: pa.Table) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            pq.write_table(table, file, compression="zstd", row_group_size=ROWS_PER_GROUP)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise ArtifactProblem(
+            f"{path} can not be written: {error.strerror or error}. Nothing was changed; "
+            "make room or mend the rights of that folder, then type the same command again."
+        ) from error
