@@ -64,10 +64,14 @@ class LabelStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
-    """A labeling project: what is classified, into which classes."""
+    """A labeling project: what is classified, into which classes.
+
+    ``uid`` tells its tasks at a labeler from those of another database with the same project name.
+    """
 
     id: int
     name: str
+    uid: str
     kind: TaskKind
     classes: tuple[str, ...]
     seed: int

@@ -58,6 +58,8 @@ class Round:
 
     Attributes:
         strategy: What chose the batch: an acquisition function's name, or ``coverage``.
+        scoring_run_id: The model that scored the pool for this round.
+        model_run_id: The model that was trained on this round's labels.
         fence: Grows with every new holder of the lease; a write with an old one is refused.
     """
 
@@ -69,6 +71,7 @@ class Round:
     batch_size: int
     seed: int
     strategy: str | None
+    scoring_run_id: int | None
     model_run_id: int | None
     fence: int
     lease_owner: str | None

@@ -1,5 +1,6 @@
 """Projects, and what they are called at a labeler."""
 
+import secrets
 from datetime import datetime
 from typing import Any
 
@@ -29,8 +30,10 @@ class Projects:
         Raises:
             ProjectProblem: It is there with another task or other classes.
         """
-        values = {"name": name, "kind": kind, "classes": list(classes), "seed": seed, "created_at": self._now}
-        insert_missing(self._connection, project, [values])
+        facts = {"name": name, "kind": kind, "classes": list(classes), "seed": seed}
+        insert_missing(
+            self._connection, project, [{**facts, "uid": secrets.token_hex(4), "created_at": self._now}]
+        )
         found = self.get(name)
         assert found is not None
         _check_same(found, kind, classes)
@@ -70,7 +73,12 @@ def _link(project_id: int, labeler: str) -> sa.ColumnElement[bool]:
 
 def _project(row: Any) -> Project:
     return Project(
-        id=row.id, name=row.name, kind=TaskKind(row.kind), classes=tuple(row.classes), seed=row.seed
+        id=row.id,
+        name=row.name,
+        uid=row.uid,
+        kind=TaskKind(row.kind),
+        classes=tuple(row.classes),
+        seed=row.seed,
     )
 
 

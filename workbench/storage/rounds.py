@@ -149,6 +149,7 @@ def _round(row: Any) -> Round:
         batch_size=row.batch_size,
         seed=row.seed,
         strategy=row.strategy,
+        scoring_run_id=row.scoring_run_id,
         model_run_id=row.model_run_id,
         fence=row.fence,
         lease_owner=row.lease_owner,

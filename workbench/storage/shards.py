@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from workbench.domain.errors import ArtifactProblem
 
-CONTENT = {"path": pa.string(), "text": pa.string(), "features": pa.list_(pa.float32())}
+CONTENT = {"path": pa.string(), "text": pa.string(), "features": pa.list_(pa.float64())}
 SCORE_COLUMNS = ("score", "predictive_entropy", "expected_entropy", "mutual_information", "confidence")
 ROWS_PER_GROUP = 10_000
 
@@ -50,7 +50,7 @@ class ShardFacts(NamedTuple):
     sha256: str
 
 
-def write_shard(path: Path, rows: Sequence[PoolRow]) -> ShardFacts:
+def write_shard(path: Path, rows: Sequence[PoolRow], *, feature_names: Sequence[str] = ()) -> ShardFacts:
     """Write a pool shard; its hash is over keys and contents, so the same items give the same hash."""
     name = next(iter(rows[0].payload))
     table = pa.table(
@@ -64,7 +64,7 @@ def write_shard(path: Path, rows: Sequence[PoolRow]) -> ShardFacts:
     digest = hashlib.sha256()
     for row in rows:
         digest.update(f"{row.key}\0{row.sha256}\n".encode("utf-8", "surrogatepass"))
-    _write(path, table)
+    _write(path, table.replace_schema_metadata({"feature_names": json.dumps(list(feature_names))}))
     return ShardFacts(len(rows), digest.hexdigest())
 
 
@@ -76,8 +76,11 @@ def read_shard(path: Path, batch: int = 256) -> Iterator[list[PoolRow]]:
     """
     row = 0
     with _reading(path, "Type `workbench pool add` with the same source to write it again."):
-        for records in pq.ParquetFile(path).iter_batches(batch_size=batch):
-            rows = [_pool_row(record, row + offset) for offset, record in enumerate(records.to_pylist())]
+        file = pq.ParquetFile(path)
+        names = json.loads((file.schema_arrow.metadata or {}).get(b"feature_names", b"[]"))
+        for records in file.iter_batches(batch_size=batch):
+            found = enumerate(records.to_pylist())
+            rows = [_pool_row(record, row + offset, names) for offset, record in found]
             row += len(rows)
             yield rows
 
@@ -135,8 +138,10 @@ def stamp_of(**facts: object) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def _pool_row(record: Mapping[str, Any], row: int) -> PoolRow:
+def _pool_row(record: Mapping[str, Any], row: int, feature_names: Sequence[str]) -> PoolRow:
     payload = {name: record[name] for name in CONTENT if name in record}
+    if feature_names:
+        payload["names"] = list(feature_names)
     return PoolRow(
         key=record["key"], payload=payload, sha256=record["sha256"], truth=record["truth"], row=row
     )

@@ -1,0 +1,83 @@
+"""The model of (labels so far, configuration): found, or trained."""
+
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from acquisition import Posterior
+from workbench.domain.errors import ArtifactProblem
+from workbench.domain.records import ModelRun
+from workbench.domain.rounds import Round
+from workbench.domain.seeds import derive_seed
+from workbench.learning.learner import data_hash
+from workbench.steps.parts import LEASE_SECONDS, Parts
+from workbench.storage.annotations import Example
+
+
+class Trained(NamedTuple):
+    """A model run and its posterior in memory."""
+
+    run: ModelRun
+    posterior: Posterior
+
+
+def examples(parts: Parts) -> list[Example]:
+    """All labels so far that may be learnt from, by key."""
+    with parts.store.begin() as tx:
+        return tx.annotations.training_set(parts.project.id)
+
+
+def teaches(found: list[Example]) -> bool:
+    """Whether a model can be trained on these: two classes at least."""
+    return len({example.label for example in found}) >= 2
+
+
+def model_for(parts: Parts, held: Round, found: list[Example]) -> Trained:
+    """Take the model that was trained on exactly these labels with this configuration, or train it.
+
+    A checkpoint that is missing or damaged is made again: the seed follows from the data, so it is the same.
+
+    Raises:
+        ModelProblem: It can not be trained.
+        ArtifactProblem: It can not be written.
+    """
+    digest = data_hash([e.key for e in found], [e.label for e in found], parts.learner.spec)
+    with parts.store.begin() as tx:
+        run = tx.results.find_run(parts.project.id, digest, parts.learner.spec.posterior)
+    if run is not None:
+        try:
+            return Trained(run, parts.learner.load(parts.directory / run.uri, run.sha256))
+        except ArtifactProblem as damage:
+            _note(parts, held, f"A checkpoint is made again: {damage}")
+    return _train(parts, held, found, digest)
+
+
+def _train(parts: Parts, held: Round, found: list[Example], digest: str) -> Trained:
+    seed = derive_seed(parts.project.seed, "model", digest)
+    began = time.monotonic()
+    with parts.progress(f"Training on {len(found)} labels") as report:
+        posterior = parts.learner.fit(
+            [e.payload for e in found], [e.label for e in found], seed=seed, progress=report
+        )
+    uri = Path("models") / f"{digest[:16]}-{parts.learner.spec.posterior}.safetensors"
+    sha256 = parts.learner.save(posterior, parts.directory / uri)
+    with parts.store.begin() as tx:
+        tx.rounds.renew(held, LEASE_SECONDS)
+        run = tx.results.save_run(
+            parts.project.id,
+            held.id,
+            parts.config.snapshot(),
+            posterior=parts.learner.spec.posterior,
+            seed=seed,
+            data_hash=digest,
+            labels=len(found),
+            uri=uri.as_posix(),
+            sha256=sha256,
+            seconds=time.monotonic() - began,
+        )
+    return Trained(run, posterior)
+
+
+def _note(parts: Parts, held: Round, message: str) -> None:
+    with parts.store.begin() as tx:
+        tx.results.note(parts.project.id, "checkpoint", message, round_id=held.id)

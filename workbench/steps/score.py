@@ -1,0 +1,125 @@
+"""Planned → scored: give every available pool item a score, streaming, shard by shard.
+
+Scores go to Parquet beside the pool. A part that is there and was made by the same model, function and
+shard is kept, so a stopped scoring goes on where it was.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from workbench.domain.records import PoolShard
+from workbench.domain.rounds import Round, RoundState
+from workbench.domain.seeds import derive_seed
+from workbench.steps.models import Trained, examples, model_for, teaches
+from workbench.steps.parts import Parts
+from workbench.storage.shards import (
+    SCORE_COLUMNS,
+    PoolRow,
+    Scores,
+    read_scores,
+    read_shard,
+    scores_stamp,
+    stamp_of,
+    write_scores,
+)
+
+COVERAGE = "coverage"
+
+
+def score(parts: Parts, held: Round) -> Round:
+    """Score the pool, or decide for a coverage round while there is nothing to learn from."""
+    found = examples(parts)
+    if not teaches(found):
+        with parts.store.begin() as tx:
+            return tx.rounds.move(held, RoundState.SCORED, strategy=COVERAGE)
+    trained = model_for(parts, held, found)
+    _score_shards(parts, held, trained)
+    with parts.store.begin() as tx:
+        return tx.rounds.move(
+            held,
+            RoundState.SCORED,
+            strategy=parts.config.acquisition.function,
+            scoring_run_id=trained.run.id,
+        )
+
+
+def part_path(parts: Parts, current: Round, shard: PoolShard) -> Path:
+    """Where the scores of one shard lie."""
+    return parts.scores_directory(current) / f"part-{shard.number:05d}.parquet"
+
+
+def available_rows(parts: Parts, shard: PoolShard, unavailable: set[str]) -> Iterator[list[PoolRow]]:
+    """The rows of a shard that may still be chosen, in batches."""
+    for rows in read_shard(parts.directory / shard.uri):
+        kept = [row for row in rows if row.key not in unavailable]
+        if kept:
+            yield kept
+
+
+def _score_shards(parts: Parts, held: Round, trained: Trained) -> None:
+    with parts.store.begin() as tx:
+        shards = tx.pool.shards(parts.project.id)
+        unavailable = tx.pool.unavailable(parts.project.id)
+    facts = _facts(parts, held, trained, unavailable)
+    total = sum(shard.rows for shard in shards)
+    done = start = 0
+    with parts.progress(f"Scoring {total} items") as report:
+        for shard in shards:
+            path = part_path(parts, held, shard)
+            stamp = stamp_of(shard=shard.sha256, start=start, **facts)
+            if scores_stamp(path) != stamp:
+                scores = _score_shard(parts, trained, shard, unavailable, start, facts["seed"])
+                parts.renew(held)
+                write_scores(path, scores, stamp=stamp)
+            start += len(read_scores(path).keys)
+            done += shard.rows
+            report(done, total)
+
+
+def _score_shard(
+    parts: Parts, trained: Trained, shard: PoolShard, unavailable: set[str], start: int, seed: int
+) -> Scores:
+    keys: list[str] = []
+    rows: list[int] = []
+
+    def payloads() -> Iterator[list[Mapping[str, Any]]]:
+        for batch in available_rows(parts, shard, unavailable):
+            keys.extend(row.key for row in batch)
+            rows.extend(row.row for row in batch)
+            yield [row.payload for row in batch]
+
+    chunks = list(
+        parts.learner.score(
+            trained.posterior,
+            payloads(),
+            function=parts.config.acquisition.function,
+            seed=seed,
+            start=start,
+        )
+    )
+    columns = {
+        name: _joined([getattr(c, f"{name}_N" if name != "score" else "scores_N") for c in chunks], np.float32)
+        for name in SCORE_COLUMNS
+    }
+    return Scores(keys, np.array(rows, np.int64), _joined([c.predicted_N for c in chunks], np.int32), columns)
+
+
+def _joined(parts_of_N: list[Any], kind: type) -> np.ndarray:
+    if not parts_of_N:
+        return np.zeros(0, kind)
+    return np.concatenate([part.cpu().numpy() for part in parts_of_N]).astype(kind)
+
+
+def _facts(parts: Parts, held: Round, trained: Trained, unavailable: set[str]) -> dict[str, Any]:
+    taken = hashlib.sha256("\n".join(sorted(unavailable)).encode("utf-8", "surrogatepass")).hexdigest()
+    return {
+        "model": trained.run.sha256,
+        "function": parts.config.acquisition.function,
+        "samples": parts.config.posterior.samples,
+        "seed": derive_seed(held.seed, "score"),
+        "taken": taken,
+    }
