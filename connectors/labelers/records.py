@@ -57,12 +57,12 @@ class Prediction:
     """A model's answer that travels with a task.
 
     Attributes:
-        label: The predicted class.
+        label: The predicted class; None while there is no model, when only the order matters.
         score: The smaller, the earlier the task is served.
         model_version: Which model said so.
     """
 
-    label: str
+    label: str | None
     score: float
     model_version: str
 
