@@ -1,0 +1,44 @@
+"""Active learning on tensors: which items of a pool to label next. Tensors in, indices out."""
+
+from acquisition.catalog import catalog
+from acquisition.choosing import select
+from acquisition.errors import (
+    AcquisitionError,
+    InvalidInput,
+    InvalidOption,
+    NotFinite,
+    NotStochastic,
+    UnknownMethod,
+)
+from acquisition.fitting import fit, restore
+from acquisition.pool import rank_pool, score_pool
+from acquisition.posteriors.ensemble import ensemble
+from acquisition.posteriors.mc_dropout import mc_dropout
+from acquisition.prediction import predict
+from acquisition.scoring import score
+from acquisition.types import Candidates, Draw, Posterior, RankedPool, ScoredChunk, Selection
+
+__all__ = [
+    "AcquisitionError",
+    "Candidates",
+    "Draw",
+    "InvalidInput",
+    "InvalidOption",
+    "NotFinite",
+    "NotStochastic",
+    "Posterior",
+    "RankedPool",
+    "ScoredChunk",
+    "Selection",
+    "UnknownMethod",
+    "catalog",
+    "ensemble",
+    "fit",
+    "mc_dropout",
+    "predict",
+    "rank_pool",
+    "restore",
+    "score",
+    "score_pool",
+    "select",
+]

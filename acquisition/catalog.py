@@ -1,0 +1,100 @@
+"""All methods by name: the built-in ones in plain tables, others through entry points.
+
+A method is a module (or any object) with ``build(**options)``. A package adds one by an entry point in
+the group ``active_labeling_workbench.posteriors``, ``….functions`` or ``….selectors``; it comes in by the
+same door as the built-in ones. The first line of the method's docstring is its sentence.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from difflib import get_close_matches
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any
+
+from acquisition.errors import InvalidOption, UnknownMethod
+
+BUILT_IN: Mapping[str, Mapping[str, str]] = {
+    "posteriors": {
+        "ensemble": "acquisition.posteriors.ensemble",
+        "mc_dropout": "acquisition.posteriors.mc_dropout",
+    },
+    "functions": {
+        "bald": "acquisition.functions.bald",
+        "least_confidence": "acquisition.functions.least_confidence",
+        "margin": "acquisition.functions.margin",
+        "predictive_entropy": "acquisition.functions.predictive_entropy",
+        "random": "acquisition.functions.random",
+        "variation_ratios": "acquisition.functions.variation_ratios",
+    },
+    "selectors": {
+        "kmeans": "acquisition.selection.kmeans",
+        "power": "acquisition.selection.power",
+        "top_k": "acquisition.selection.top_k",
+    },
+}
+
+
+def catalog() -> dict[str, dict[str, str]]:
+    """Returns every name with one sentence, by kind: ``posteriors``, ``functions``, ``selectors``."""
+    return {kind: {name: _sentence(method(kind, name)) for name in _names(kind)} for kind in BUILT_IN}
+
+
+def method(kind: str, name: str) -> Any:
+    """Returns the module or object behind a name.
+
+    Raises:
+        UnknownMethod: No catalog lists the name.
+    """
+    if name in BUILT_IN[kind]:
+        return import_module(BUILT_IN[kind][name])
+    for entry in entry_points(group=_group(kind), name=name):
+        return entry.load()
+    known = _names(kind)
+    raise UnknownMethod(
+        f"There is no {kind[:-1]} {name!r}. {_nearest(name, known)}Known: {', '.join(known)}."
+    )
+
+
+def build(kind: str, name: str, options: Mapping[str, Any]) -> Any:
+    """Returns the method bound to its options.
+
+    Raises:
+        UnknownMethod: No catalog lists the name.
+        InvalidOption: The method does not take an option, or not that value.
+    """
+    found = method(kind, name)
+    known = sorted(inspect.signature(found.build).parameters)
+    for option in options:
+        if option not in known:
+            raise InvalidOption(_unknown_option(name, option, known))
+    return found.build(**options)
+
+
+def needs(kind: str, name: str) -> frozenset[str]:
+    """Returns what a method declares that it needs."""
+    return frozenset(method(kind, name).NEEDS)
+
+
+def _names(kind: str) -> list[str]:
+    return sorted({*BUILT_IN[kind], *(entry.name for entry in entry_points(group=_group(kind)))})
+
+
+def _group(kind: str) -> str:
+    return f"active_labeling_workbench.{kind}"
+
+
+def _sentence(found: object) -> str:
+    return (inspect.getdoc(found) or "No description.").strip().splitlines()[0]
+
+
+def _unknown_option(name: str, option: str, known: list[str]) -> str:
+    listed = f"Known: {', '.join(known)}." if known else "It takes none."
+    return f"{name!r} takes no option {option!r}. {_nearest(option, known)}{listed}"
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    close = get_close_matches(str(name), known, n=1)
+    return f"Did you mean {close[0]!r}? " if close else ""

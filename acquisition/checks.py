@@ -1,0 +1,99 @@
+"""What comes through the door is checked here, once: shape, type, content. Nothing is repaired."""
+
+import torch
+from torch import Tensor
+
+from acquisition.errors import InvalidInput, InvalidOption, NotFinite
+
+PRECISIONS = (torch.float32, torch.float64)
+SHOWN_ROWS = 100
+
+
+def check_log_probs(log_probs_T_N_C: Tensor) -> None:
+    """Refuses what is not a table of log-probabilities.
+
+    Raises:
+        InvalidInput: Wrong shape, wrong type, or rows whose probabilities do not sum to one.
+        NotFinite: NaN or plus infinity; minus infinity is a valid log(0).
+    """
+    if not isinstance(log_probs_T_N_C, Tensor) or log_probs_T_N_C.dim() != 3:
+        raise InvalidInput(
+            "Expected log-probabilities of shape [T samples, N items, C classes], "
+            f"found {_shape(log_probs_T_N_C)}."
+        )
+    if log_probs_T_N_C.dtype not in PRECISIONS:
+        raise InvalidInput(
+            f"Expected float32 or float64 log-probabilities, found {log_probs_T_N_C.dtype}. "
+            "Convert logits with log_softmax(dtype=torch.float32) before half precision loses them."
+        )
+    if 0 in (log_probs_T_N_C.shape[0], log_probs_T_N_C.shape[2]):
+        raise InvalidInput(f"At least one sample and one class are needed, found {_shape(log_probs_T_N_C)}.")
+    bad_T_N_C = log_probs_T_N_C.isnan() | log_probs_T_N_C.isposinf()
+    refuse_rows(bad_T_N_C.any(-1).any(0), "log-probabilities")
+    _check_sums(log_probs_T_N_C)
+
+
+def _check_sums(log_probs_T_N_C: Tensor) -> None:
+    totals_T_N = log_probs_T_N_C.logsumexp(-1)
+    wrong_N = (totals_T_N.abs() > 1e-3).any(0)
+    if wrong_N.any():
+        row = int(wrong_N.nonzero()[0])
+        total = float(totals_T_N[:, row].exp()[(totals_T_N[:, row].abs() > 1e-3)][0])
+        raise InvalidInput(
+            f"The probabilities of row {row} sum to {total:.6g}, not to 1. "
+            "Give log-probabilities: torch.log_softmax(logits, -1), or probabilities.log()."
+        )
+
+
+def check_logits(logits_T_N_C: Tensor, n_items: int, first_row: int) -> None:
+    """Refuses what a model should not have put out; rows are counted from ``first_row``.
+
+    Raises:
+        InvalidInput: Not one row of at least two numbers per item, or rows that are probabilities already.
+        NotFinite: NaN or infinity.
+    """
+    if logits_T_N_C.dim() != 3 or logits_T_N_C.shape[1] != n_items or logits_T_N_C.shape[2] < 2:
+        raise InvalidInput(
+            f"Expected one row of at least two class scores per item ([{n_items}, C]), "
+            f"the model gave {list(logits_T_N_C.shape[1:])}."
+        )
+    refuse_rows(~logits_T_N_C.isfinite().all(-1).all(0), "outputs of the model", first_row)
+    refuse_probabilities(logits_T_N_C)
+
+
+def refuse_probabilities(outputs: Tensor) -> None:
+    """Refuses outputs that went through a softmax already: a second one would flatten them in silence."""
+    if outputs.numel() == 0 or bool((outputs[..., :1] < 0).any()):
+        return
+    rows_sum_to_one = (outputs.sum(-1) - 1).abs().max() < 1e-3
+    if bool((outputs >= 0).all()) and bool(rows_sum_to_one):
+        raise InvalidInput(
+            "The model's outputs are probabilities already (not negative, sum 1); class scores (logits) "
+            "are expected. Take the softmax off the model, or return its logarithm."
+        )
+
+
+def check_scores(scores_N: Tensor) -> None:
+    """Refuses scores that are not one finite number per candidate."""
+    if not isinstance(scores_N, Tensor) or scores_N.dim() != 1 or not scores_N.is_floating_point():
+        raise InvalidInput(f"Expected one floating-point score per candidate, found {_shape(scores_N)}.")
+    refuse_rows(~scores_N.isfinite(), "scores")
+
+
+def refuse_rows(bad_N: Tensor, what: str, first_row: int = 0) -> None:
+    """Raises ``NotFinite`` with the marked rows, counted from ``first_row``."""
+    if not bool(bad_N.any()):
+        return
+    rows = tuple(first_row + row for row in bad_N.nonzero().flatten()[:SHOWN_ROWS].tolist())
+    shown = ", ".join(map(str, rows[:5])) + (", …" if len(rows) > 5 else "")
+    raise NotFinite(f"NaN or infinity in the {what} of {int(bad_N.sum())} rows: {shown}.", rows)
+
+
+def check_count(name: str, value: int, least: int = 1) -> None:
+    """Refuses what is not a whole number of at least ``least``."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise InvalidOption(f"{name} is {value!r}; a whole number of at least {least} is expected.")
+
+
+def _shape(value: object) -> str:
+    return f"a tensor of shape {list(value.shape)}" if isinstance(value, Tensor) else type(value).__name__

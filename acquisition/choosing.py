@@ -1,0 +1,83 @@
+"""A batch chosen from candidates."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, cast
+
+from torch import Tensor
+
+from acquisition.catalog import build, needs
+from acquisition.checks import check_count, check_scores
+from acquisition.errors import InvalidInput
+from acquisition.scoring import score
+from acquisition.types import Candidates, Selection, Selector
+
+
+def select(
+    name: str,
+    candidates: Tensor | Candidates,
+    batch_size: int,
+    seed: int = 0,
+    *,
+    function: str = "bald",
+    **options: Any,
+) -> Selection:
+    """Chooses a batch.
+
+    Args:
+        name: A selector of ``catalog()``.
+        candidates: log_probs_T_N_C, or a ``Candidates`` with what the selector needs.
+        batch_size: How many different candidates to choose, at most N.
+        seed: For selectors that draw random numbers; the same seed gives the same batch.
+        function: Scores log-probabilities where the selector needs scores and none are given.
+        **options: The selector's own options.
+
+    Returns:
+        Positions in the candidates in order of choice, and what each was worth.
+
+    Raises:
+        UnknownMethod: There is no such selector or function.
+        InvalidOption: The selector does not take an option.
+        InvalidInput: The candidates lack what the selector needs, or are fewer than ``batch_size``.
+    """
+    selector = cast(Selector, build("selectors", name, options))
+    complete = _complete(name, candidates, function)
+    check_count("batch_size", batch_size)
+    if batch_size > _size(complete):
+        raise InvalidInput(f"{batch_size} items were asked for, only {_size(complete)} candidates are there.")
+    return selector(complete, batch_size, seed=seed)
+
+
+def _complete(name: str, candidates: Tensor | Candidates, function: str) -> Candidates:
+    given = candidates if isinstance(candidates, Candidates) else Candidates(log_probs_T_N_C=candidates)
+    needed = needs("selectors", name)
+    if "scores" in needed and given.scores_N is None and given.log_probs_T_N_C is not None:
+        given = replace(given, scores_N=score(function, given.log_probs_T_N_C))
+    for need, tensor in _tensors(given).items():
+        if need in needed and tensor is None:
+            raise InvalidInput(f"{name!r} needs {need} of the candidates: Candidates({_FIELDS[need]}=…).")
+    if given.scores_N is not None:
+        check_scores(given.scores_N)
+    return given
+
+
+_FIELDS = {"scores": "scores_N", "log_probs": "log_probs_T_N_C", "features": "features_N_D"}
+
+
+def _tensors(candidates: Candidates) -> dict[str, Tensor | None]:
+    return {need: getattr(candidates, field) for need, field in _FIELDS.items()}
+
+
+def _size(candidates: Candidates) -> int:
+    sizes = {_rows(need, tensor) for need, tensor in _tensors(candidates).items() if tensor is not None}
+    if len(sizes) != 1:
+        raise InvalidInput(f"The candidates' tensors have different numbers of rows: {sorted(sizes)}.")
+    return sizes.pop()
+
+
+def _rows(need: str, tensor: Tensor) -> int:
+    rows = tensor.shape[1:2] if need == "log_probs" else tensor.shape[:1]
+    if not rows:
+        raise InvalidInput(f"{_FIELDS[need]} has no dimension of items: its shape is {list(tensor.shape)}.")
+    return rows[0]

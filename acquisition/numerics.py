@@ -1,0 +1,53 @@
+"""The one home of logarithms, entropies and means of exponentials. All results are in nats.
+
+Float32 and float64 only: half precision is refused at the door (``checks``), not repaired here.
+A log-probability of minus infinity is a valid log(0).
+"""
+
+import torch
+from torch import Tensor
+
+from acquisition.types import Predictions
+
+
+def entropy(probs: Tensor) -> Tensor:
+    """Computes H = −Σ_c p_c ln p_c over the last dimension, with 0 ln 0 = 0; 0 ≤ H ≤ ln C."""
+    negative: Tensor = torch.special.xlogy(probs, probs).sum(-1)
+    return -negative
+
+
+def mean_probs(log_probs_T_N_C: Tensor) -> Tensor:
+    """Computes the mean over networks in probability, not in log-probability."""
+    return log_probs_T_N_C.exp().mean(0)
+
+
+def expected_entropy(log_probs_T_N_C: Tensor, probs_T_N_C: Tensor) -> Tensor:
+    """Computes (1/T) Σ_t H[p_t]; takes p and ln p, so that no logarithm is needed."""
+    finite_T_N_C = log_probs_T_N_C.clamp_min(torch.finfo(log_probs_T_N_C.dtype).min)
+    return -(probs_T_N_C * finite_T_N_C).sum(-1).mean(0)
+
+
+def mutual_information(predictive_entropy_N: Tensor, expected_entropy_N: Tensor) -> Tensor:
+    """Computes H[mean] − mean H.
+
+    It is never negative in exact arithmetic (Jensen), so what is clamped here is float rounding.
+    """
+    return (predictive_entropy_N - expected_entropy_N).clamp_min(0.0)
+
+
+def summarize(log_probs_T_N_C: Tensor, rows_N: Tensor) -> Predictions:
+    """Computes once per chunk what most acquisition functions share. Cost: one exp per T·N·C."""
+    probs_T_N_C = log_probs_T_N_C.exp()
+    mean_probs_N_C = probs_T_N_C.mean(0)
+    return Predictions(
+        log_probs_T_N_C=log_probs_T_N_C,
+        mean_probs_N_C=mean_probs_N_C,
+        predictive_entropy_N=entropy(mean_probs_N_C),
+        expected_entropy_N=expected_entropy(log_probs_T_N_C, probs_T_N_C),
+        rows_N=rows_N,
+    )
+
+
+def log_softmax(logits_T_N_C: Tensor) -> Tensor:
+    """Computes float32 log-probabilities of logits of any floating type."""
+    return torch.log_softmax(logits_T_N_C, dim=-1, dtype=torch.float32)

@@ -1,0 +1,214 @@
+"""Training of one classifier: cross-entropy, AdamW, batches of nearly equal size, one result per seed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from acquisition.checks import check_count, refuse_probabilities, refuse_rows
+from acquisition.errors import InvalidInput, InvalidOption, NotFinite
+from acquisition.randomness import derived_seed, forked, generator
+from acquisition.types import ModuleFactory, Progress
+
+LEAST_STEPS = 400
+LEAST_EPOCHS = 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """How to train.
+
+    Attributes:
+        epochs: Passes over the data; None takes 40, or what 400 optimizer steps need where that is more.
+        batch_size: Largest number of items per step.
+        learning_rate: Of AdamW.
+        weight_decay: Of AdamW, decoupled from the gradient.
+        device: Where to train; the posterior stays there.
+    """
+
+    epochs: int | None
+    batch_size: int
+    learning_rate: float
+    weight_decay: float
+    device: torch.device
+
+    @classmethod
+    def of(
+        cls, epochs: int | None, batch_size: int, learning_rate: float, weight_decay: float, device: str
+    ) -> Recipe:
+        """Checks the options.
+
+        Raises:
+            InvalidOption: A value outside its range.
+        """
+        check_count("batch_size", batch_size)
+        if epochs is not None:
+            check_count("epochs", epochs)
+        if not 0 < learning_rate < math.inf:
+            raise InvalidOption(f"learning_rate is {learning_rate!r}; a number above 0 is expected.")
+        if not 0 <= weight_decay < math.inf:
+            raise InvalidOption(f"weight_decay is {weight_decay!r}; a number of at least 0 is expected.")
+        return cls(
+            epochs=epochs,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            weight_decay=weight_decay,
+            device=torch.device(device),
+        )
+
+    def n_batches(self, n_items: int) -> int:
+        """Returns the steps of one epoch."""
+        return math.ceil(n_items / self.batch_size)
+
+    def n_epochs(self, n_items: int) -> int:
+        """Returns the passes over the data."""
+        return self.epochs or max(LEAST_EPOCHS, math.ceil(LEAST_STEPS / self.n_batches(n_items)))
+
+    def optimizer(self, parameters: list[Tensor]) -> torch.optim.Optimizer:
+        """Builds the optimizer; the fused one does a step in one call."""
+        return torch.optim.AdamW(
+            parameters, lr=self.learning_rate, weight_decay=self.weight_decay, fused=_fusable(parameters)
+        )
+
+
+class Data(NamedTuple):
+    """Checked training data on the device of the training."""
+
+    inputs: Tensor
+    targets: Tensor
+
+
+def train(
+    module: nn.Module, inputs: Tensor, targets: Tensor, *, recipe: Recipe, seed: int, progress: Progress
+) -> nn.Module:
+    """Trains a module in place and returns it in evaluation mode.
+
+    Raises:
+        InvalidInput: Data that are no classification data, or a module whose outputs do not fit them.
+        NotFinite: NaN or infinity in the inputs, or a loss that became so.
+    """
+    data = checked_data(inputs, targets, recipe.device)
+    module.to(recipe.device).train()
+    optimizer = recipe.optimizer(list(module.parameters()))
+    n_epochs = recipe.n_epochs(len(data.inputs))
+    with forked(derived_seed(seed, 1)):
+        for epoch in range(n_epochs):
+            loss = _epoch(module, optimizer, data, batches(len(data.inputs), recipe, seed, epoch))
+            refuse_loss(loss, epoch)
+            progress(epoch + 1, n_epochs)
+    return module.eval()
+
+
+def _epoch(
+    module: nn.Module, optimizer: torch.optim.Optimizer, data: Data, rows_of: Iterator[Tensor]
+) -> Tensor:
+    total = torch.zeros((), device=data.inputs.device)
+    for rows in rows_of:
+        loss = functional.cross_entropy(outputs(module, data.inputs[rows], data.targets), data.targets[rows])
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        total += loss.detach()
+    return total
+
+
+def outputs(module: nn.Module, inputs: Tensor, targets: Tensor) -> Tensor:
+    """Runs the module and checks that its outputs are scores of as many classes as the targets have."""
+    try:
+        logits_N_C = module(inputs)
+    except torch.OutOfMemoryError:
+        raise
+    except (RuntimeError, ValueError, TypeError, IndexError) as error:
+        raise InvalidInput(
+            f"The model can not be trained on {len(inputs)} items of shape {list(inputs.shape[1:])} and type "
+            f"{inputs.dtype}: {str(error).strip().splitlines()[0]}"
+        ) from error
+    check_outputs(logits_N_C, len(inputs), targets)
+    return logits_N_C  # type: ignore[no-any-return]
+
+
+def check_outputs(logits_N_C: Tensor, n_items: int, targets: Tensor) -> None:
+    """Refuses outputs that are not one score per class and item."""
+    if not isinstance(logits_N_C, Tensor) or logits_N_C.dim() != 2 or len(logits_N_C) != n_items:
+        found = list(logits_N_C.shape) if isinstance(logits_N_C, Tensor) else type(logits_N_C).__name__
+        raise InvalidInput(f"Expected outputs of shape [{n_items}, C] from the model, found {found}.")
+    largest = int(targets.max())
+    if largest >= logits_N_C.shape[1]:
+        raise InvalidInput(
+            f"The targets go up to class {largest}, the model has only {logits_N_C.shape[1]} outputs "
+            f"(classes 0 to {logits_N_C.shape[1] - 1})."
+        )
+    refuse_probabilities(logits_N_C.detach())
+
+
+def refuse_loss(loss: Tensor, epoch: int) -> None:
+    """Raises ``NotFinite`` where training ran away."""
+    if not bool(loss.isfinite()):
+        raise NotFinite(
+            f"The loss became {float(loss)} in epoch {epoch + 1}. Scale the inputs, or lower learning_rate."
+        )
+
+
+def batches(n_items: int, recipe: Recipe, seed: int, epoch: int) -> Iterator[Tensor]:
+    """Yields the rows of each step in an order of the seed and epoch; no batch is a leftover of one."""
+    order = torch.randperm(n_items, generator=generator(derived_seed(seed, 2 + epoch)))
+    yield from order.to(recipe.device).tensor_split(recipe.n_batches(n_items))
+
+
+def checked_data(inputs: Tensor, targets: Tensor, device: torch.device) -> Data:
+    """Refuses what are no classification data and moves the rest to the device."""
+    for name, tensor in {"inputs": inputs, "targets": targets}.items():
+        if not isinstance(tensor, Tensor):
+            raise InvalidInput(f"Expected the {name} as a tensor, found {type(tensor).__name__}.")
+    if inputs.dim() < 1 or targets.dim() != 1 or len(inputs) != len(targets):
+        raise InvalidInput(
+            f"Expected one target per item, found inputs {list(inputs.shape)} "
+            f"and targets {list(targets.shape)}."
+        )
+    if len(inputs) == 0:
+        raise InvalidInput("There are no items to train on.")
+    if targets.is_floating_point() or targets.is_complex() or targets.dtype == torch.bool:
+        raise InvalidInput(f"Expected class numbers as integer targets, found {targets.dtype}.")
+    if int(targets.min()) < 0:
+        raise InvalidInput(f"Expected classes from 0 on, found target {int(targets.min())}.")
+    if inputs.is_floating_point():
+        refuse_rows(~inputs.flatten(1).isfinite().all(-1), "inputs")
+    return Data(inputs.to(device), targets.to(device, torch.long))
+
+
+def made(module_factory: ModuleFactory, seed: int) -> nn.Module:
+    """Makes a module whose initial weights follow from the seed; the global random state stays as it was."""
+    with forked(derived_seed(seed, 0)):
+        module = module_factory()
+    if not isinstance(module, nn.Module):
+        raise InvalidInput(f"The module factory returned {type(module).__name__}, not a torch.nn.Module.")
+    return module
+
+
+def loaded(module_factory: ModuleFactory, state: Mapping[str, Tensor]) -> nn.Module:
+    """Makes a module and puts saved tensors into it.
+
+    Raises:
+        InvalidInput: The saved tensors belong to another model.
+    """
+    module = made(module_factory, 0)
+    try:
+        module.load_state_dict(dict(state))
+    except RuntimeError as error:
+        raise InvalidInput(f"The saved state does not fit the model of the factory: {error}") from error
+    return module.eval()
+
+
+def tensors_of(module: nn.Module) -> dict[str, Tensor]:
+    """Copies the parameters and buffers of a module, each with memory of its own."""
+    return {name: tensor.detach().clone().contiguous() for name, tensor in module.state_dict().items()}
+
+
+def _fusable(parameters: list[Tensor]) -> bool:
+    return all(p.is_floating_point() and p.device.type in ("cpu", "cuda") for p in parameters)
