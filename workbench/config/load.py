@@ -55,7 +55,9 @@ def parse_config(document: Mapping[str, Any], path: Path) -> Config:
         return Config.model_validate(document)
     except ValidationError as error:
         # One key may be reported by several branches of a union: once is enough.
-        faults = list(dict.fromkeys(_fault(e["loc"], e["type"], e["msg"], e["input"]) for e in error.errors()))
+        faults = list(
+            dict.fromkeys(_fault(e["loc"], e["type"], e["msg"], e["input"]) for e in error.errors())
+        )
     count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
     lines = "\n".join(f"  - {fault}" for fault in faults)
     raise ConfigProblem(f"{path.name} has {count}:\n{lines}\nMend them and type `workbench doctor` again.")
@@ -70,9 +72,13 @@ def _read(path: Path) -> dict[str, Any]:
             "Type `workbench init` to write one, or name another with --config."
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigProblem(f"{path.name} is not valid TOML: {error}. Mend that place and try again.") from error
+        raise ConfigProblem(
+            f"{path.name} is not valid TOML: {error}. Mend that place and try again."
+        ) from error
     except OSError as error:
-        raise ConfigProblem(f"{path} can not be read: {error.strerror}. Name a file with --config.") from error
+        raise ConfigProblem(
+            f"{path} can not be read: {error.strerror}. Name a file with --config."
+        ) from error
 
 
 def _fault(location: Sequence[int | str], kind: str, message: str, found: Any) -> str:

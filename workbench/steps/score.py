@@ -102,7 +102,9 @@ def _score_shard(
         )
     )
     columns = {
-        name: _joined([getattr(c, f"{name}_N" if name != "score" else "scores_N") for c in chunks], np.float32)
+        name: _joined(
+            [getattr(c, f"{name}_N" if name != "score" else "scores_N") for c in chunks], np.float32
+        )
         for name in SCORE_COLUMNS
     }
     return Scores(keys, np.array(rows, np.int64), _joined([c.predicted_N for c in chunks], np.int32), columns)

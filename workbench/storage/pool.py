@@ -63,6 +63,14 @@ class Pool:
             )
         return found
 
+    def keys_of(self, item_ids: Iterable[int]) -> dict[int, str]:
+        """Keys of touched items by id."""
+        found: dict[int, str] = {}
+        for chunk in chunked(item_ids):
+            rows = self._connection.execute(sa.select(item.c.id, item.c.key).where(item.c.id.in_(chunk)))
+            found.update({row.id: row.key for row in rows})
+        return found
+
     def held_out(self, project_id: int) -> list[Item]:
         """The test items, by key."""
         rows = self._connection.execute(
@@ -87,6 +95,10 @@ class Pool:
             )
         )
         return set(rows.scalars())
+
+    def taken(self, project_id: int) -> int:
+        """How many keys must not be chosen again."""
+        return len(self.unavailable(project_id))
 
 
 def _shard(row: Any) -> PoolShard:

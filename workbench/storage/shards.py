@@ -46,12 +46,16 @@ class Scores(NamedTuple):
 class ShardFacts(NamedTuple):
     """What the database remembers of a shard."""
 
+    path: Path
     rows: int
     sha256: str
 
 
-def write_shard(path: Path, rows: Sequence[PoolRow], *, feature_names: Sequence[str] = ()) -> ShardFacts:
-    """Write a pool shard; its hash is over keys and contents, so the same items give the same hash."""
+def write_shard(directory: Path, rows: Sequence[PoolRow], *, feature_names: Sequence[str] = ()) -> ShardFacts:
+    """Write a pool shard, named by its hash over keys and contents: the same items give the same file."""
+    digest = hashlib.sha256()
+    for row in rows:
+        digest.update(f"{row.key}\0{row.sha256}\n".encode("utf-8", "surrogatepass"))
     name = next(iter(rows[0].payload))
     table = pa.table(
         {
@@ -61,11 +65,9 @@ def write_shard(path: Path, rows: Sequence[PoolRow], *, feature_names: Sequence[
             name: pa.array([r.payload[name] for r in rows], CONTENT[name]),
         }
     )
-    digest = hashlib.sha256()
-    for row in rows:
-        digest.update(f"{row.key}\0{row.sha256}\n".encode("utf-8", "surrogatepass"))
+    path = directory / f"{digest.hexdigest()[:16]}.parquet"
     _write(path, table.replace_schema_metadata({"feature_names": json.dumps(list(feature_names))}))
-    return ShardFacts(len(rows), digest.hexdigest())
+    return ShardFacts(path, len(rows), digest.hexdigest())
 
 
 def read_shard(path: Path, batch: int = 256) -> Iterator[list[PoolRow]]:

@@ -1,0 +1,136 @@
+"""The one place where objects are built: from settings to the parts that the steps are given."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from connectors.labelers.protocol import Labeler
+from workbench.config.load import load_settings
+from workbench.config.model import Settings
+from workbench.domain.errors import ConfigProblem
+from workbench.domain.records import Project
+from workbench.learning.learner import Learner, LearnerSpec
+from workbench.steps.leases import this_process
+from workbench.steps.parts import Parts, Progress, Report
+from workbench.steps.present import presenter
+from workbench.storage.store import Clock, Store, open_store, utc_now
+
+EMBEDDED_FILE = "labeler.db"
+
+
+def silent(_name: str) -> AbstractContextManager[Report]:
+    """A progress bar that nobody sees."""
+    return nullcontext(lambda _done, _total: None)
+
+
+@contextmanager
+def open_parts(
+    path: Path, *, progress: Progress = silent, labeler: Labeler | None = None, clock: Clock = utc_now
+) -> Iterator[Parts]:
+    """Build everything that a project needs, and let go of it at the end.
+
+    Args:
+        labeler: Use this one instead of the configured one.
+
+    Raises:
+        WorkbenchError: Configuration, database or project are not as they should be.
+        ConnectorError: The labeler is away or refuses us.
+    """
+    settings = load_settings(path)
+    with project_store(settings, clock) as store:
+        project = ensure_project(store, settings)
+        yield Parts(
+            store=store,
+            project=project,
+            config=settings.config,
+            directory=settings.directory,
+            labeler=labeler or build_labeler(settings),
+            learner=build_learner(settings),
+            present=presenter(settings, project),
+            owner=this_process(),
+            progress=progress,
+        )
+
+
+@contextmanager
+def project_store(settings: Settings, clock: Clock = utc_now) -> Iterator[Store]:
+    """Open the project's database at the right revision.
+
+    Raises:
+        DatabaseProblem: It can not be reached, or needs `workbench db upgrade`.
+    """
+    store = open_store(settings.database_url, clock)
+    try:
+        store.check()
+        yield store
+    finally:
+        store.close()
+
+
+def ensure_project(store: Store, settings: Settings) -> Project:
+    """Find our project in the database, or make it."""
+    section = settings.config.project
+    with store.begin() as tx:
+        return tx.projects.ensure(section.name, kind=section.kind, classes=section.classes, seed=section.seed)
+
+
+def build_labeler(settings: Settings) -> Labeler:
+    """Connect to where people label.
+
+    Raises:
+        ConfigProblem: An address or a token is missing.
+    """
+    if settings.config.labeler.kind == "embedded":
+        from connectors.labelers.embedded import EmbeddedLabeler
+
+        settings.directory.mkdir(parents=True, exist_ok=True)
+        return EmbeddedLabeler(settings.directory / EMBEDDED_FILE)
+    from connectors.labelers.label_studio import connect
+
+    url, key = label_studio_access(settings)
+    return connect(url, key)
+
+
+def label_studio_access(settings: Settings) -> tuple[str, str]:
+    """The address and the token of Label Studio.
+
+    Raises:
+        ConfigProblem: One of them is missing.
+    """
+    url, key = settings.label_studio_url, settings.label_studio_api_key
+    missing = [
+        name for name, value in (("LABEL_STUDIO_URL", url), ("LABEL_STUDIO_API_KEY", key)) if not value
+    ]
+    if not url or not key:
+        raise ConfigProblem(
+            f"{' and '.join(missing)} not set. Put it into the environment or into a file named .env beside "
+            "workbench.toml; the token stands in Label Studio under Account & Settings."
+        )
+    return url, key
+
+
+def build_learner(settings: Settings) -> Learner:
+    """The learner that the configuration describes."""
+    return Learner(learner_spec(settings))
+
+
+def learner_spec(settings: Settings) -> LearnerSpec:
+    """What is trained and how, from the configuration."""
+    config = settings.config
+    return LearnerSpec(
+        posterior=config.posterior.name,
+        posterior_options=_frozen(config.posterior.options),
+        model=config.factory,
+        model_options=_frozen(config.model.options),
+        encoder=config.encoder,
+        encoder_options=_frozen(config.model.encoder_options),
+        transform=config.model.transform,
+        classes=config.project.classes,
+        n_samples=config.posterior.samples,
+        project_root=settings.root,
+    )
+
+
+def _frozen(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}

@@ -1,0 +1,43 @@
+"""Open a project only to read from its database: no labeler, no model, no torch."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from workbench.config.load import load_settings
+from workbench.config.model import Settings
+from workbench.domain.errors import ProjectProblem
+from workbench.domain.records import Project
+from workbench.storage.store import Store, open_store
+
+
+class Reading(NamedTuple):
+    """A database, the project in it, and its settings."""
+
+    store: Store
+    project: Project
+    settings: Settings
+
+
+@contextmanager
+def open_reading(config: Path) -> Iterator[Reading]:
+    """Open the database of a project.
+
+    Raises:
+        WorkbenchError: Configuration or database are not as they should be, or the project is not there.
+    """
+    settings = load_settings(config)
+    store = open_store(settings.database_url)
+    try:
+        store.check()
+        with store.begin() as tx:
+            project = tx.projects.get(settings.config.project.name)
+        if project is None:
+            raise ProjectProblem(
+                f"The database holds no project '{settings.config.project.name}' yet. "
+                "Type `workbench pool add PATH` to begin."
+            )
+        yield Reading(store, project, settings)
+    finally:
+        store.close()

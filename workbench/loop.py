@@ -1,0 +1,183 @@
+"""The loop: ``ask`` scores, selects and pushes; ``tell`` pulls, settles, trains, evaluates and records.
+
+Hours or weeks pass between the two, and any of it may be killed at any place: the round in the database
+knows where to go on.
+"""
+
+from dataclasses import dataclass
+
+from workbench.domain.errors import PoolProblem, RoundProblem
+from workbench.domain.records import TaskState
+from workbench.domain.rounds import ORDER, Round, RoundState, check_cancel
+from workbench.domain.seeds import derive_seed
+from workbench.steps.choose import affordable_batch, check_enough, choose
+from workbench.steps.learn import evaluate, record, train
+from workbench.steps.leases import lease
+from workbench.steps.parts import Parts
+from workbench.steps.pull import Pulled, note_missing_tasks, pull
+from workbench.steps.push import push, release
+from workbench.steps.score import score
+from workbench.steps.settle import Progress, progress_of, settle
+
+STEPS = {
+    RoundState.PLANNED: score,
+    RoundState.SCORED: choose,
+    RoundState.SELECTED: push,
+    RoundState.PUSHED: release,
+    RoundState.SETTLED: train,
+    RoundState.TRAINED: evaluate,
+    RoundState.EVALUATED: record,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What a ``tell`` did: what came in, and where the round stands now (None when none is open)."""
+
+    pulled: Pulled
+    round: Round | None
+    progress: Progress | None
+
+
+def ask(parts: Parts, batch_size: int | None = None) -> Round:
+    """Start a round and bring its batch to the annotators.
+
+    Raises:
+        RoundProblem: A round is open already.
+        PoolProblem: Nothing, or not enough, is left to choose from.
+        BudgetExhausted: Not one more label can be paid for.
+        RoundBusy: Another process is at work.
+    """
+    planned = _plan(parts, batch_size or parts.config.round.batch_size)
+    with lease(parts, planned) as held:
+        return _go_on(parts, held)
+
+
+def tell(parts: Parts, *, close: bool = False) -> Told:
+    """Bring in what annotators did; when the batch is answered, learn from it and close the round.
+
+    Told twice, the second time changes nothing. With ``close`` the round goes on with what is there.
+
+    Raises:
+        RoundProblem: The open round has not reached the annotators yet.
+        RoundBusy: Another process is at work.
+    """
+    pulled = pull(parts)
+    with parts.store.begin() as tx:
+        current = tx.rounds.unfinished(parts.project.id)
+    if current is None:
+        return Told(pulled=pulled, round=None, progress=None)
+    _refuse_before_labeling(current)
+    if current.position is RoundState.LABELING:
+        _look_for_missing(parts, current)
+        with parts.store.begin() as tx:
+            progress = progress_of(tx, current)
+        if progress.share < parts.config.round.close_when and not close:
+            return Told(pulled=pulled, round=current, progress=progress)
+    with lease(parts, current) as held:
+        if held.position is RoundState.LABELING:
+            held = settle(parts, held, close=close)
+        held = _go_on(parts, held)
+        with parts.store.begin() as tx:
+            progress = progress_of(tx, held)
+    return Told(pulled=pulled, round=held, progress=progress)
+
+
+def resume(parts: Parts) -> Round:
+    """Go on with the open round from wherever it stopped, as far as it goes without annotators.
+
+    Raises:
+        RoundProblem: No round is open.
+        RoundBusy: Another process is at work.
+    """
+    current = _open_round(parts)
+    with lease(parts, current) as held:
+        return _go_on(parts, held)
+
+
+def cancel(parts: Parts) -> Round:
+    """Give the open round up. Its unanswered items go back to the pool; answers that exist stay.
+
+    Raises:
+        RoundProblem: No round is open, or it is past labeling.
+        RoundBusy: Another process is at work.
+    """
+    current = _open_round(parts)
+    check_cancel(current)
+    pull(parts)
+    with lease(parts, current) as held:
+        _withdraw_tasks(parts, held)
+        with parts.store.begin() as tx:
+            tx.rounds.cancel(held)
+            tx.results.note(parts.project.id, "cancelled", "The round was given up", round_id=held.id)
+            return tx.rounds.get(held.id)
+
+
+def _go_on(parts: Parts, held: Round) -> Round:
+    """Run step after step until the round waits for people or is closed."""
+    while step := STEPS.get(held.position):
+        held = step(parts, held)
+    return held
+
+
+def _plan(parts: Parts, batch_size: int) -> Round:
+    with parts.store.begin() as tx:
+        tx.projects.lock(parts.project.id)
+        _refuse_open(tx.rounds.unfinished(parts.project.id))
+        shards = tx.pool.shards(parts.project.id)
+        if not shards:
+            raise PoolProblem("The pool is empty. Type `workbench pool add PATH` to fill it.")
+        left = sum(shard.rows for shard in shards) - tx.pool.taken(parts.project.id)
+        size = affordable_batch(parts, tx, batch_size)
+        check_enough(left, size)
+        number = len(tx.rounds.all(parts.project.id))
+        seed = derive_seed(parts.project.seed, "round", number)
+        return tx.rounds.plan(parts.project.id, batch_size=size, seed=seed, config=parts.config.snapshot())
+
+
+def _refuse_open(current: Round | None) -> None:
+    if current is None:
+        return
+    if current.position is RoundState.LABELING:
+        raise RoundProblem(
+            f"Round {current.number} is waiting for its labels. Type `workbench round tell` to bring them in, "
+            "`workbench round tell --close` to go on with what is there, or `workbench round cancel`."
+        )
+    raise RoundProblem(
+        f"Round {current.number} is not finished (it is '{current.state}'). "
+        "Type `workbench round resume` to go on, or `workbench round cancel`."
+    )
+
+
+def _refuse_before_labeling(current: Round) -> None:
+    if ORDER.index(current.position) < ORDER.index(RoundState.LABELING):
+        raise RoundProblem(
+            f"Round {current.number} has not reached the annotators yet (it is '{current.state}'). "
+            "Type `workbench round resume`."
+        )
+
+
+def _open_round(parts: Parts) -> Round:
+    with parts.store.begin() as tx:
+        current = tx.rounds.unfinished(parts.project.id)
+    if current is None:
+        raise RoundProblem("No round is open. Type `workbench round ask` to start one.")
+    return current
+
+
+def _look_for_missing(parts: Parts, current: Round) -> None:
+    with parts.store.begin() as tx:
+        tasks = tx.tasks.of_round(current.id)
+    note_missing_tasks(parts, parts.round_key(current), tasks)
+
+
+def _withdraw_tasks(parts: Parts, held: Round) -> None:
+    with parts.store.begin() as tx:
+        tasks = [t for t in tx.tasks.of_round(held.id) if t.state is not TaskState.LABELED]
+        link = tx.projects.link(parts.project.id, parts.labeler.name)
+    if link is not None:
+        keys = [task.item_key for task in tasks]
+        there = parts.labeler.find_tasks(link.external_id, parts.round_key(held), keys)
+        parts.labeler.delete_tasks(link.external_id, [t.task_id for t in there if not t.annotated])
+    with parts.store.begin() as tx:
+        tx.tasks.set_states({task.id: TaskState.CANCELLED for task in tasks})

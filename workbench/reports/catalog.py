@@ -1,0 +1,27 @@
+"""All panels of a report. A new one is a new file and a line here."""
+
+from dataclasses import asdict
+from typing import Any, NamedTuple
+
+from workbench.domain.records import Project
+from workbench.reports.panels import annotators, attention, budget_curve, rounds, verdict
+from workbench.storage.store import Store
+
+PANELS = (budget_curve, verdict, rounds, annotators, attention)
+
+
+class Panel(NamedTuple):
+    """A panel with its rows, ready to be shown or printed."""
+
+    name: str
+    title: str
+    rows: list[dict[str, Any]]
+
+
+def build(store: Store, project: Project) -> list[Panel]:
+    """Read every panel in one transaction, so that they agree with each other."""
+    with store.begin() as tx:
+        return [
+            Panel(panel.NAME, panel.TITLE, [asdict(row) for row in panel.rows(tx, project)])
+            for panel in PANELS
+        ]

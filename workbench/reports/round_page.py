@@ -1,0 +1,82 @@
+"""Everything about one round, for people who want to know what happened."""
+
+from typing import Any
+
+from workbench.domain.consensus import current as newest
+from workbench.domain.errors import RoundProblem
+from workbench.domain.records import Annotation, Project, Task
+from workbench.domain.rounds import Round
+from workbench.storage.store import Transaction
+
+
+def round_page(tx: Transaction, project: Project, number: int | None) -> dict[str, Any]:
+    """One round with its picks, their answers and the diary; the newest round if none is named.
+
+    Raises:
+        RoundProblem: There is no such round.
+    """
+    found = _find(tx, project, number)
+    tasks = {task.item_key: task for task in tx.tasks.of_round(found.id)}
+    annotations = tx.annotations.of_items(task.item_id for task in tasks.values())
+    labels = tx.annotations.label_of(task.item_id for task in tasks.values())
+    picks = []
+    for pick in tx.tasks.selections(found.id):
+        task = tasks[pick.item_key]
+        label = labels.get(task.item_id)
+        picks.append(
+            {
+                "rank": pick.rank + 1,
+                "item": pick.item_key,
+                "reason": pick.reason,
+                "score": pick.score,
+                "predicted": pick.predicted,
+                "task": task.state,
+                "label": label.value if label else None,
+                "answers": _answers(task, annotations.get(task.item_id, [])),
+            }
+        )
+    return {
+        "round": found.number,
+        "state": found.state,
+        "chosen_by": found.strategy,
+        "batch": len(picks) or found.batch_size,
+        "seed": found.seed,
+        "error": found.error,
+        "picks": picks,
+        "events": [
+            {"at": event.at, "kind": event.kind, "message": event.message}
+            for event in tx.results.events(project.id, round_id=found.id)
+        ],
+    }
+
+
+def _find(tx: Transaction, project: Project, number: int | None) -> Round:
+    rounds = tx.rounds.all(project.id)
+    if not rounds:
+        raise RoundProblem("There is no round yet. Type `workbench round ask` to start one.")
+    if number is None:
+        return rounds[-1]
+    for current in rounds:
+        if current.number == number:
+            return current
+    raise RoundProblem(
+        f"There is no round {number}; the rounds are {rounds[0].number} to {rounds[-1].number}. "
+        "Type `workbench round list` to see them."
+    )
+
+
+def _answers(task: Task, versions: list[Annotation]) -> str:
+    """All answers in words, those that were taken back or can not be labels included."""
+    own = [a for a in versions if a.task_id == task.id]
+    there = newest(own)
+    words = [f"{a.annotator}: {_answer(a)}" for a in there]
+    gone = {a.external_id: a.annotator for a in own}
+    for annotation in there:
+        gone.pop(annotation.external_id, None)
+    return "; ".join([*words, *(f"{name}: deleted" for name in gone.values())])
+
+
+def _answer(annotation: Annotation) -> str:
+    if annotation.skipped:
+        return "skipped"
+    return f"invalid ({annotation.problem})" if annotation.problem else str(annotation.label)

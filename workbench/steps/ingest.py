@@ -1,0 +1,182 @@
+"""Fill the pool: from a source's records to immutable Parquet shards, and held-out items to the database.
+
+All of a source comes in or none of it. The same source again adds nothing.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from connectors.sources.records import BrokenItem, SourceItem, SourceReading
+from workbench.domain.errors import PoolProblem
+from workbench.domain.records import NewItem, Project, Split
+from workbench.domain.seeds import fraction
+from workbench.storage.shards import PoolRow, ShardFacts, read_keys, write_shard
+from workbench.storage.store import Store, Transaction
+
+ROWS_PER_SHARD = 50_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Added:
+    """What became of a source's records."""
+
+    pool: int = 0
+    test: int = 0
+    #: In the pool already, with the same content.
+    known: int = 0
+    #: The same content under another key, or held out already: left out.
+    copies: tuple[str, ...] = ()
+    broken: tuple[BrokenItem, ...] = ()
+
+
+@dataclass(slots=True)
+class _Sieve:
+    """What has been seen so far, to tell new items from known ones, copies and clashes."""
+
+    hashes: dict[str, str]
+    contents: set[str] = field(default_factory=set)
+    known: int = 0
+    copies: list[str] = field(default_factory=list)
+    broken: list[BrokenItem] = field(default_factory=list)
+    clashes: list[str] = field(default_factory=list)
+
+    def keep(self, record: SourceItem | BrokenItem) -> SourceItem | None:
+        """Say whether a record is a new item, and count it for what it is if not."""
+        if isinstance(record, BrokenItem):
+            self.broken.append(record)
+            return None
+        if record.key in self.hashes:
+            self._seen_key(record)
+            return None
+        self.hashes[record.key] = record.sha256
+        if record.sha256 in self.contents:
+            self.copies.append(record.key)
+            return None
+        self.contents.add(record.sha256)
+        return record
+
+    def _seen_key(self, record: SourceItem) -> None:
+        if self.hashes[record.key] == record.sha256:
+            self.known += 1
+        else:
+            self.clashes.append(record.key)
+
+
+def add_source(
+    store: Store,
+    project: Project,
+    directory: Path,
+    reading: SourceReading,
+    *,
+    test_share: float = 0.0,
+    feature_names: Sequence[str] = (),
+) -> Added:
+    """Add a source to the pool; with ``test_share`` that part of it is held out and never trained on.
+
+    Raises:
+        PoolProblem: A key that is there already with other content, a held-out item without a label
+            or with one that is no class, or no usable item at all.
+    """
+    with store.begin() as tx:
+        shards = tx.pool.shards(project.id)
+    hashes: dict[str, str] = {}
+    for shard in shards:
+        hashes.update(read_keys(directory / shard.uri))
+    sieve = _Sieve(hashes=hashes, contents=set(hashes.values()))
+    written: list[tuple[ShardFacts, list[PoolRow]]] = []
+    counts = {Split.POOL: 0, Split.TEST: 0}
+    for rows in _chunks(sieve, reading):
+        held_out = [row for row in rows if _is_test(project, row, test_share)]
+        _check_truth(project, held_out)
+        facts = write_shard(directory / "pool", rows, feature_names=feature_names)
+        written.append((facts, held_out))
+        counts[Split.TEST] += len(held_out)
+        counts[Split.POOL] += len(rows) - len(held_out)
+    _refuse_clashes(sieve)
+    if not written and not sieve.known:
+        raise PoolProblem(_nothing_usable(reading, sieve))
+    with store.begin() as tx:
+        tx.projects.lock(project.id)
+        _register(tx, project, directory, reading.location, written)
+    return Added(
+        pool=counts[Split.POOL],
+        test=counts[Split.TEST],
+        known=sieve.known,
+        copies=tuple(sieve.copies),
+        broken=tuple(sieve.broken),
+    )
+
+
+def _chunks(sieve: _Sieve, reading: SourceReading) -> Iterator[list[PoolRow]]:
+    rows: list[PoolRow] = []
+    for record in reading.records:
+        item = sieve.keep(record)
+        if item is None:
+            continue
+        rows.append(
+            PoolRow(key=item.key, payload=item.payload, sha256=item.sha256, truth=item.truth, row=len(rows))
+        )
+        if len(rows) == ROWS_PER_SHARD:
+            yield rows
+            rows = []
+    if rows:
+        yield rows
+
+
+def _is_test(project: Project, row: PoolRow, share: float) -> bool:
+    return share > 0 and fraction(project.seed, "test", row.key) < share
+
+
+def _check_truth(project: Project, held_out: Sequence[PoolRow]) -> None:
+    for row in held_out:
+        if row.truth is None:
+            raise PoolProblem(
+                f"Item '{row.key}' would be held out for testing but has no label. "
+                "Name where labels are with --label (a column, or 'folders'), or leave --test-share away."
+            )
+        if row.truth not in project.classes:
+            raise PoolProblem(
+                f"Item '{row.key}' is labeled '{row.truth}', which is none of the project's classes "
+                f"({', '.join(project.classes)}). Mend the label, or [project] classes in workbench.toml."
+            )
+
+
+def _refuse_clashes(sieve: _Sieve) -> None:
+    if sieve.clashes:
+        some = ", ".join(f"'{key}'" for key in sieve.clashes[:3])
+        raise PoolProblem(
+            f"{len(sieve.clashes)} keys stand for two different items ({some}); nothing was added. "
+            "Keys must be unique in a project: name a column with --key, or set these apart with --prefix."
+        )
+
+
+def _nothing_usable(reading: SourceReading, sieve: _Sieve) -> str:
+    broken = f"; {len(sieve.broken)} can not be read ({sieve.broken[0].reason})" if sieve.broken else ""
+    return f"{reading.location} holds no usable item{broken}. Nothing was added."
+
+
+def _register(
+    tx: Transaction,
+    project: Project,
+    directory: Path,
+    source: str,
+    written: Sequence[tuple[ShardFacts, list[PoolRow]]],
+) -> None:
+    for facts, held_out in written:
+        uri = facts.path.relative_to(directory).as_posix()
+        shard = tx.pool.add_shard(project.id, uri=uri, rows=facts.rows, sha256=facts.sha256, source=source)
+        items = [
+            NewItem(
+                key=row.key,
+                split=Split.TEST,
+                payload=row.payload,
+                sha256=row.sha256,
+                shard_id=shard.id,
+                row=row.row,
+                known_label=row.truth,
+            )
+            for row in held_out
+        ]
+        tx.pool.touch(project.id, items)
+        tx.results.note(project.id, "pool-added", f"{facts.rows} items from {source}")

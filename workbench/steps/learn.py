@@ -1,0 +1,107 @@
+"""Settled → trained → evaluated → closed: learn from all labels, measure, and record what was bought."""
+
+from workbench.domain.records import BudgetPoint, LabelStatus, Metric, Reason
+from workbench.domain.rounds import Round, RoundState
+from workbench.domain.seeds import derive_seed
+from workbench.learning.evaluate import evaluate as measure
+from workbench.learning.evaluate import wilson
+from workbench.steps.models import examples, model_for, teaches
+from workbench.steps.parts import Parts
+from workbench.storage.statements import chunked
+from workbench.storage.store import Transaction
+
+#: The metric of the budget curve.
+METRIC = "accuracy"
+EVALUATION_BATCH = 256
+
+
+def train(parts: Parts, held: Round) -> Round:
+    """Train on all labels so far; with fewer than two classes there is no model this round."""
+    found = examples(parts)
+    run_id = model_for(parts, held, found).run.id if teaches(found) else None
+    with parts.store.begin() as tx:
+        return tx.rounds.move(held, RoundState.TRAINED, model_run_id=run_id)
+
+
+def evaluate(parts: Parts, held: Round) -> Round:
+    """Measure the new model on the held-out split, and the one before on this round's random share."""
+    held_out = _held_out(parts, held)
+    with parts.store.begin() as tx:
+        if held.model_run_id is not None:
+            tx.results.add_metrics(held.model_run_id, held.id, held_out)
+        if held.scoring_run_id is not None:
+            tx.results.add_metrics(held.scoring_run_id, held.id, prequential(tx, held))
+        return tx.rounds.move(held, RoundState.EVALUATED)
+
+
+def record(parts: Parts, held: Round) -> Round:
+    """Write the budget point and close the round."""
+    with parts.store.begin() as tx:
+        spent = tx.results.spending(parts.project.id)
+        metric = _headline(tx, parts, held)
+        tx.results.add_budget_point(
+            held.id,
+            BudgetPoint(
+                round_number=held.number,
+                metric=METRIC,
+                labels=spent.labels,
+                annotations=spent.annotations,
+                seconds=spent.seconds,
+                cost=spent.cost(parts.config.budget.prices),
+                compute_seconds=sum(run.seconds for run in tx.results.runs(parts.project.id)),
+                value=metric.value if metric else None,
+                low=metric.low if metric else None,
+                high=metric.high if metric else None,
+                n=metric.n if metric else 0,
+            ),
+        )
+        tx.results.note(parts.project.id, "closed", f"{spent.labels} labels so far", round_id=held.id)
+        return tx.rounds.move(held, RoundState.CLOSED)
+
+
+def prequential(tx: Transaction, held: Round) -> list[Metric]:
+    """Compare what the model said of the random picks before it was trained on them with their labels.
+
+    Unbiased for the pool as it was then: nobody chose these items. Empty without a labeled random pick.
+    """
+    picks = [
+        s for s in tx.tasks.selections(held.id) if s.reason is Reason.CONTROL and s.predicted is not None
+    ]
+    ids = {task.item_key: task.item_id for task in tx.tasks.of_round(held.id)}
+    labels = tx.annotations.label_of(ids[pick.item_key] for pick in picks)
+    right = [
+        labels[ids[pick.item_key]].value == pick.predicted
+        for pick in picks
+        if ids[pick.item_key] in labels and labels[ids[pick.item_key]].status is LabelStatus.AGREED
+    ]
+    if not right:
+        return []
+    low, high = wilson(sum(right), len(right))
+    value = sum(right) / len(right)
+    return [Metric(split="control", name=METRIC, value=value, low=low, high=high, n=len(right))]
+
+
+def _held_out(parts: Parts, held: Round) -> list[Metric]:
+    with parts.store.begin() as tx:
+        items = [item for item in tx.pool.held_out(parts.project.id) if item.known_label is not None]
+    found = examples(parts)
+    if not items or held.model_run_id is None or not teaches(found):
+        return []
+    posterior = model_for(parts, held, found).posterior
+    targets = [item.known_label for item in items if item.known_label is not None]
+    batches = ([item.payload for item in batch] for batch in chunked(items, EVALUATION_BATCH))
+    with parts.progress(f"Measuring on {len(items)} held-out items") as report:
+        seed = derive_seed(parts.project.seed, "evaluate")
+        values = measure(parts.learner.predict(posterior, batches, seed=seed), targets, parts.project.classes)
+        report(len(items), len(items))
+    return [Metric(split="test", name=v.name, value=v.value, low=v.low, high=v.high, n=v.n) for v in values]
+
+
+def _headline(tx: Transaction, parts: Parts, held: Round) -> Metric | None:
+    """The metric of the curve: held-out if there is a held-out split, else this round's random share."""
+    own = [m for number, m in tx.results.metrics(parts.project.id) if number == held.number]
+    for split in ("test", "control"):
+        for metric in own:
+            if (metric.split, metric.name) == (split, METRIC):
+                return metric
+    return None

@@ -1,0 +1,167 @@
+"""Selected → pushed → labeling: bring every task to the labeler once, then have them served.
+
+The outbox: intent is in the database already; look which tasks are there, send only the missing ones,
+remember their ids. After an answer that got lost, look again; never send blindly.
+"""
+
+import time
+from collections.abc import Sequence
+
+from connectors.errors import OutcomeUnknown
+from connectors.labelers.records import OutgoingTask, Prediction, ProjectSpec, TaskId, TaskType
+from workbench.domain.records import Item, LabelerLink, Selection, Task, TaskKind, TaskState
+from workbench.domain.rounds import Round, RoundState
+from workbench.steps.parts import Parts
+from workbench.storage.statements import chunked
+
+BATCH = 250
+#: Pauses before looking again after a lost answer; a server under load may commit up to a minute late.
+LOOK_AGAIN_SECONDS = (1.0, 3.0, 10.0, 30.0)
+
+
+def push(parts: Parts, held: Round) -> Round:
+    """Bring the batch to the labeler. Run twice, or after a kill at any place, every task is there once.
+
+    Raises:
+        LabelerError: The labeler is away or says no; the round can be resumed.
+    """
+    link = open_project(parts)
+    with parts.store.begin() as tx:
+        tasks = tx.tasks.of_round(held.id)
+        chosen = {selection.item_key: selection for selection in tx.tasks.selections(held.id)}
+        items = tx.pool.by_key(parts.project.id, list(chosen))
+        version = model_version(parts, held)
+    outgoing = {t.item_key: _outgoing(parts, held, items, chosen, t, version, len(tasks)) for t in tasks}
+    with parts.progress(f"Sending {len(tasks)} tasks") as report:
+        for number, batch in enumerate(chunked(tasks, BATCH)):
+            _settle_batch(parts, held, link, batch, outgoing)
+            report(min((number + 1) * BATCH, len(tasks)), len(tasks))
+    _remove_doubles(parts, held, link, tasks)
+    with parts.store.begin() as tx:
+        return tx.rounds.move(held, RoundState.PUSHED)
+
+
+def release(parts: Parts, held: Round) -> Round:
+    """Have this round's tasks served, most wanted first."""
+    link = open_project(parts)
+    parts.labeler.release(link.external_id, model_version(parts, held))
+    with parts.store.begin() as tx:
+        tx.results.note(parts.project.id, "released", "Annotators are served this round", round_id=held.id)
+        return tx.rounds.move(held, RoundState.LABELING)
+
+
+def open_project(parts: Parts) -> LabelerLink:
+    """Find or make our project at the labeler, and remember it."""
+    settings = parts.config.labeler
+    with parts.store.begin() as tx:
+        known = tx.projects.link(parts.project.id, parts.labeler.name)
+    adopted = str(settings.project_id) if settings.project_id is not None else None
+    remote = parts.labeler.open_project(
+        ProjectSpec(
+            title=parts.project.name,
+            task_type=TaskType.IMAGE if parts.project.kind is TaskKind.IMAGE else TaskType.TEXT,
+            classes=parts.project.classes,
+            overlap=settings.overlap,
+            show_predictions=settings.show_predictions,
+            existing_id=adopted or (known.external_id if known else None),
+        )
+    )
+    link = LabelerLink(labeler=parts.labeler.name, external_id=remote.project_id, url=remote.url)
+    if known is None or (known.external_id, known.url) != (link.external_id, link.url):
+        with parts.store.begin() as tx:
+            tx.projects.save_link(parts.project.id, link)
+    return link
+
+
+def model_version(parts: Parts, held: Round) -> str:
+    """Under which name this round's predictions are served."""
+    if held.scoring_run_id is None:
+        return f"{held.key}-coverage"
+    with parts.store.begin() as tx:
+        return f"{held.key}-{tx.results.run(held.scoring_run_id).data_hash[:8]}"
+
+
+def _settle_batch(
+    parts: Parts, held: Round, link: LabelerLink, batch: Sequence[Task], outgoing: dict[str, OutgoingTask]
+) -> None:
+    """Bring one batch to the state that each of its tasks is there and its id is known."""
+    for pause in (*LOOK_AGAIN_SECONDS, None):
+        missing = _remember(parts, batch, _look(parts, held, link, batch))
+        if not missing:
+            return
+        # A paused process that wakes up after its lease was taken must not send: look at the lease first.
+        parts.renew(held)
+        try:
+            sent = parts.labeler.send_tasks(link.external_id, [outgoing[task.item_key] for task in missing])
+        except OutcomeUnknown:
+            if pause is None:
+                raise
+            time.sleep(pause)
+        else:
+            _remember(parts, batch, sent)
+            return
+
+
+def _look(parts: Parts, held: Round, link: LabelerLink, batch: Sequence[Task]) -> list[TaskId]:
+    keys = [task.item_key for task in batch if task.state is TaskState.PENDING]
+    if not keys:
+        return []
+    return parts.labeler.find_tasks(link.external_id, parts.round_key(held), keys)
+
+
+def _remember(parts: Parts, batch: Sequence[Task], there: Sequence[TaskId]) -> list[Task]:
+    """Write down the ids of tasks that are there; give back those that are not."""
+    ids = _lowest(there)
+    pending = [task for task in batch if task.state is TaskState.PENDING]
+    known = {task.id: ids[task.item_key] for task in pending if task.item_key in ids}
+    if known:
+        with parts.store.begin() as tx:
+            tx.tasks.sent(known)
+    return [task for task in pending if task.item_key not in ids]
+
+
+def _lowest(there: Sequence[TaskId]) -> dict[str, str]:
+    ids: dict[str, str] = {}
+    for found in sorted(there, key=_numeric, reverse=True):
+        ids[found.item_key] = found.task_id
+    return ids
+
+
+def _numeric(found: TaskId) -> tuple[int, str]:
+    return (int(found.task_id), "") if found.task_id.isdigit() else (0, found.task_id)
+
+
+def _remove_doubles(parts: Parts, held: Round, link: LabelerLink, tasks: Sequence[Task]) -> None:
+    """Delete second copies that nobody has touched; only a process that outlived its lease can make them."""
+    there: list[TaskId] = []
+    for batch in chunked(tasks, BATCH * 4):
+        keys = [task.item_key for task in batch]
+        there.extend(parts.labeler.find_tasks(link.external_id, parts.round_key(held), keys))
+    first = _lowest(there)
+    extra = [t.task_id for t in there if t.task_id != first[t.item_key] and not t.annotated]
+    if extra:
+        parts.labeler.delete_tasks(link.external_id, extra)
+        with parts.store.begin() as tx:
+            tx.results.note(
+                parts.project.id, "doubles", f"{len(extra)} second copies removed", round_id=held.id
+            )
+
+
+def _outgoing(
+    parts: Parts,
+    held: Round,
+    items: dict[str, Item],
+    chosen: dict[str, Selection],
+    task: Task,
+    version: str,
+    size: int,
+) -> OutgoingTask:
+    selection = chosen[task.item_key]
+    # The place in the queue, not the score itself: the order is exact, and a random pick can not be told.
+    place = selection.rank / size
+    return OutgoingTask(
+        item_key=task.item_key,
+        round_key=parts.round_key(held),
+        content=parts.present(task.item_key, items[task.item_key].payload),
+        prediction=Prediction(label=selection.predicted, score=place, model_version=version),
+    )
