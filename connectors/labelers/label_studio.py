@@ -1,0 +1,322 @@
+"""The Label Studio connector.
+
+Projects, imports and releases go through the vendor's SDK, which is imported when it is first needed
+(it takes more than a second) and told never to repeat a request; reading goes through plain REST, where
+the SDK's models are unreliable. Both share one client (``label_studio_http``).
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
+
+import httpx
+
+from connectors.errors import LabelerRefused, OutcomeUnknown
+from connectors.labelers.checks import check_tasks, check_title
+from connectors.labelers.label_config import (
+    Control,
+    check_classes,
+    find_control,
+    make_label_config,
+    read_label_config,
+)
+from connectors.labelers.label_studio_format import make_task, read_task, read_task_id
+from connectors.labelers.label_studio_http import (
+    LabelStudioClient,
+    Refusal,
+    open_client,
+    position_at_fault,
+    read_json,
+    server_root,
+)
+from connectors.labelers.label_studio_reading import People, condition, tasks_by_change, tasks_by_id
+from connectors.labelers.protocol import Labeler
+from connectors.labelers.records import OutgoingTask, ProjectSpec, RemoteProject, RemoteTask, TaskId
+from connectors.retry import Patience
+
+if TYPE_CHECKING:
+    from label_studio_sdk import LabelStudio
+
+#: Label Studio itself refuses bodies above 250 MiB with a misleading error.
+LARGEST_BODY: Final = 100_000_000
+MOST_WANTED_FIRST: Final = "Uncertainty sampling"
+NOT_FOUND: Final = 404
+
+
+class ServerVersion(NamedTuple):
+    """What answers at an address."""
+
+    release: str
+    edition: str
+
+
+def connect(
+    url: str,
+    api_key: str,
+    *,
+    timeout: float = 60.0,
+    transport: httpx.BaseTransport | None = None,
+    patience: Patience | None = None,
+) -> "LabelStudioLabeler":
+    """Open a connection; nothing is asked of the server yet.
+
+    Args:
+        url: Where Label Studio opens in a browser.
+        api_key: A legacy token or a personal access token.
+        timeout: Seconds to wait for an answer.
+        transport: Replaces the network in tests.
+        patience: How long to repeat what may be repeated.
+
+    Raises:
+        LabelerRefused: The address or the key can not be one.
+    """
+    root = server_root(url)
+    return LabelStudioLabeler(
+        root, open_client(root, api_key, timeout=timeout, transport=transport, patience=patience)
+    )
+
+
+class LabelStudioLabeler:
+    """A labeler that is a Label Studio server. Holds a connection open: close it, or use ``with``."""
+
+    name = "label-studio"
+
+    def __init__(self, root: str, client: LabelStudioClient) -> None:
+        self._root = root
+        self._client = client
+        self._people = People(client)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._client.close()
+
+    def version(self) -> ServerVersion:
+        """Say what answers at the address.
+
+        Raises:
+            LabelerRefused: Something else than Label Studio answers.
+        """
+        body = read_json(self._client.get("/api/version"), dict)
+        if "release" not in body:
+            raise LabelerRefused(
+                f"{self._root} answers, but not as Label Studio does. Check LABEL_STUDIO_URL."
+            )
+        return ServerVersion(release=str(body["release"]), edition=str(body.get("edition", "Community")))
+
+    def whoami(self) -> str:
+        """Say whose key this is: the user's email."""
+        return str(read_json(self._client.get("/api/current-user/whoami"), dict).get("email", ""))
+
+    def open_project(self, spec: ProjectSpec) -> RemoteProject:
+        """Find the project, or make it; see ``Labeler.open_project``.
+
+        Overlap, order of serving and display of predictions are set to what the spec says if they differ.
+        """
+        check_title(spec.title)
+        project = self._existing(spec) or self._create(spec)
+        project_id = str(project.id)
+        control = read_label_config(str(project.label_config or ""), spec.task_type)
+        check_classes(control.classes, spec.classes)
+        self._adjust(project, spec)
+        return RemoteProject(
+            project_id=project_id,
+            url=f"{self._root}/projects/{project_id}/data",
+            task_type=spec.task_type,
+            classes=control.classes,
+        )
+
+    def find_tasks(self, project_id: str, round_key: str, item_keys: Sequence[str]) -> list[TaskId]:
+        """Say which of these items are there already for this round, doubles included."""
+        if not item_keys:
+            return []
+        wanted = [
+            condition("data.round_id", "equal", "String", round_key),
+            condition("data.item_id", "in_list", "List", list(item_keys)),
+        ]
+        keys = set(item_keys)
+        with _project(project_id):
+            found = [read_task_id(row) for row in tasks_by_id(self._client, project_id, wanted)]
+        return [task for task in found if task and task.round_key == round_key and task.item_key in keys]
+
+    def send_tasks(self, project_id: str, tasks: Sequence[OutgoingTask]) -> list[TaskId]:
+        """Send tasks in the given order, all or none; ids come back in request order."""
+        if not tasks:
+            return []
+        check_tasks(tasks)
+        _check_size(tasks)
+        control = self._control(project_id)
+        ids = self._import(project_id, tasks, [make_task(control, task) for task in tasks])
+        return [
+            TaskId(task_id=str(task_id), item_key=task.item_key, round_key=task.round_key)
+            for task_id, task in zip(ids, tasks, strict=True)
+        ]
+
+    def delete_tasks(self, project_id: str, task_ids: Sequence[str]) -> None:
+        """Remove tasks; one that is gone already is no error."""
+        if not task_ids:
+            return
+        with _project(project_id):
+            self._client.post(
+                "/api/dm/actions",
+                params={"id": "delete_tasks", "project": project_id},
+                json={"selectedItems": {"all": False, "included": [_number(key) for key in task_ids]}},
+                extensions={"repeatable": True},
+            )
+
+    def release(self, project_id: str, model_version: str) -> None:
+        """Serve the predictions of this model version from now on, most wanted first."""
+        with _project(project_id):
+            self._sdk.projects.update(
+                _number(project_id), model_version=model_version, sampling=MOST_WANTED_FIRST
+            )
+
+    def changed_tasks(self, project_id: str, since: datetime | None) -> Iterator[RemoteTask]:
+        """Stream tasks in the order of their last change, from ``since`` on.
+
+        A task that changes while the pages are read comes once more at the end; none is lost.
+        """
+        control = self._control(project_id)
+        with _project(project_id):
+            for row in tasks_by_change(self._client, project_id, since):
+                yield read_task(control, row, self._people.name)
+
+    def all_tasks(self, project_id: str) -> Iterator[TaskId]:
+        """Stream the ids of every task that carries an item key."""
+        with _project(project_id):
+            for row in tasks_by_id(self._client, project_id, []):
+                if (task := read_task_id(row)) is not None:
+                    yield task
+
+    def ensure_local_storage(self, project_id: str, folder: Path) -> None:
+        """Let a project show pictures below a folder; twice is once, and no task is made of them.
+
+        The server must serve local files and its document root must be a parent of the folder.
+        """
+        path = str(folder.absolute())
+        with _project(project_id):
+            known = self._sdk.import_storage.local.list(project=_number(project_id))
+            if all(storage.path != path for storage in known):
+                self._sdk.import_storage.local.create(
+                    project=_number(project_id),
+                    path=path,
+                    regex_filter=".*",
+                    use_blob_urls=True,
+                    title="pictures",
+                )
+
+    @cached_property
+    def _sdk(self) -> "LabelStudio":
+        from label_studio_sdk import LabelStudio
+
+        # The key is put on each request by our client; the SDK only needs something in its place.
+        return LabelStudio(base_url=self._root, api_key="unused", httpx_client=self._client, max_retries=0)
+
+    def _existing(self, spec: ProjectSpec) -> Any:
+        if spec.existing_id is not None:
+            with _project(spec.existing_id):
+                return self._sdk.projects.get(_number(spec.existing_id))
+        same = [
+            project for project in self._sdk.projects.list(title=spec.title) if project.title == spec.title
+        ]
+        return min(same, key=lambda project: int(project.id), default=None)
+
+    def _create(self, spec: ProjectSpec) -> Any:
+        return self._sdk.projects.create(
+            title=spec.title,
+            label_config=make_label_config(spec.task_type, spec.classes),
+            maximum_annotations=spec.overlap,
+            sampling=MOST_WANTED_FIRST,
+            show_collab_predictions=spec.show_predictions,
+        )
+
+    def _adjust(self, project: Any, spec: ProjectSpec) -> None:
+        wanted: dict[str, Any] = {
+            "maximum_annotations": spec.overlap,
+            "sampling": MOST_WANTED_FIRST,
+            "show_collab_predictions": spec.show_predictions,
+        }
+        different = {name: value for name, value in wanted.items() if getattr(project, name) != value}
+        if different:
+            self._sdk.projects.update(int(project.id), **different)
+
+    def _control(self, project_id: str) -> Control:
+        with _project(project_id):
+            project = read_json(self._client.get(f"/api/projects/{_number(project_id)}"), dict)
+        return find_control(str(project.get("label_config") or ""))
+
+    def _import(
+        self, project_id: str, tasks: Sequence[OutgoingTask], body: list[dict[str, Any]]
+    ) -> list[int]:
+        try:
+            answer = self._sdk.projects.import_tasks(
+                _number(project_id), request=body, return_task_ids=True, request_options={"max_retries": 0}
+            )
+        except Refusal as refusal:
+            raise _refused_import(refusal, project_id, tasks) from refusal
+        ids = list(answer.task_ids or ())
+        if len(ids) != len(tasks):
+            raise OutcomeUnknown(
+                f"Label Studio answered with {len(ids)} ids for {len(tasks)} tasks. "
+                "Look before sending again."
+            )
+        return ids
+
+
+def _number(key: str) -> int:
+    if not key.isdecimal():
+        raise LabelerRefused(f"Label Studio numbers its projects and tasks; {key!r} is not a number.")
+    return int(key)
+
+
+def _check_size(tasks: Sequence[OutgoingTask]) -> None:
+    size = sum(len(task.content.encode()) for task in tasks)
+    if size > LARGEST_BODY:
+        raise LabelerRefused(
+            f"{len(tasks)} tasks of {size / 1e6:.0f} MB are too much for one request (limit "
+            f"{LARGEST_BODY / 1e6:.0f} MB). Send fewer at a time, or pictures by address instead of inline."
+        )
+
+
+@contextmanager
+def _project(project_id: str) -> Iterator[None]:
+    try:
+        yield
+    except Refusal as refusal:
+        if refusal.status == NOT_FOUND and refusal.detail:
+            raise _no_project(project_id) from refusal
+        raise
+
+
+def _no_project(project_id: str) -> LabelerRefused:
+    return LabelerRefused(
+        f"Label Studio has no project {project_id}, or the key's user may not see it. Check the project's id "
+        "in the configuration; the address of a project ends in /projects/<id>."
+    )
+
+
+def _refused_import(refusal: Refusal, project_id: str, tasks: Sequence[OutgoingTask]) -> LabelerRefused:
+    if refusal.status == NOT_FOUND:
+        return _no_project(project_id)
+    position = position_at_fault(refusal)
+    if position is None or position >= len(tasks):
+        return refusal
+    return LabelerRefused(
+        f"Label Studio refused the whole batch because of item {tasks[position].item_key!r}. "
+        "Nothing was saved. The labeling interface may have changed: check its $variable."
+    )
+
+
+if TYPE_CHECKING:
+    _: type[Labeler] = LabelStudioLabeler
