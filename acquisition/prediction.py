@@ -21,7 +21,7 @@ class Chunk(NamedTuple):
     """The log-probabilities of neighbouring items; ``start`` counts rows over the whole pool."""
 
     start: int
-    log_probs_T_N_C: Tensor  # noqa: N815 - shapes are part of names
+    log_probs_T_N_C: Tensor
 
 
 def predict(posterior: Posterior, inputs: Tensor, n_samples: int = 20, seed: int = 0) -> Tensor:

@@ -16,8 +16,8 @@ from acquisition.errors import InvalidInput, InvalidOption, NotFinite
 from acquisition.randomness import derived_seed, forked, generator
 from acquisition.types import ModuleFactory, Progress
 
-LEAST_STEPS = 400
-LEAST_EPOCHS = 40
+LEAST_STEPS = 300
+LEAST_EPOCHS = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +25,7 @@ class Recipe:
     """How to train.
 
     Attributes:
-        epochs: Passes over the data; None takes 40, or what 400 optimizer steps need where that is more.
+        epochs: Passes over the data; None takes 60, or what 300 optimizer steps need where that is more.
         batch_size: Largest number of items per step.
         learning_rate: Of AdamW.
         weight_decay: Of AdamW, decoupled from the gradient.

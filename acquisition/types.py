@@ -4,7 +4,6 @@ T posterior samples, N items, C classes, D features of an item, K items kept or 
 A tensor's shape is in its name: ``log_probs_T_N_C`` has T first. Log-probabilities, entropies and
 mutual information are in nats. A larger score is always more wanted.
 """
-# ruff: noqa: N815 - shapes are part of names
 
 from __future__ import annotations
 

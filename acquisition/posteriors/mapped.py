@@ -6,6 +6,7 @@ that ``vmap`` can not take (in-place sums, branches on values) runs in a loop ov
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 
 import torch
@@ -39,7 +40,10 @@ class Mapped:
         widest = max(noise.factor[0].numel() for noise in self.noise.values())
         samples = max(1, ELEMENTS_AT_ONCE // (len(features) * widest))
         run = torch.func.vmap(lambda noise: self._one(noise, features), chunk_size=samples)
-        logits_T_N_C: Tensor = run(dict(self.noise))
+        with warnings.catch_warnings():
+            # Some attention kernels run sample by sample inside vmap: slower, and still right.
+            warnings.filterwarnings("ignore", "There is a performance drop because we have not yet")
+            logits_T_N_C: Tensor = run(dict(self.noise))
         return logits_T_N_C
 
     def _looped(self, features: Tensor) -> Tensor:

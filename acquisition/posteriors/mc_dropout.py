@@ -38,7 +38,7 @@ from acquisition.posteriors.thinned import Thinned
 from acquisition.training import Recipe, loaded, made, tensors_of, train
 from acquisition.types import Draw, Fitter, ModuleFactory, Progress
 
-TRANSFORMERS = (nn.TransformerEncoder, nn.TransformerEncoderLayer)
+FUSED = (nn.MultiheadAttention, nn.TransformerEncoder, nn.TransformerEncoderLayer)
 
 
 def mc_dropout(model: nn.Module) -> McDropout:
@@ -209,8 +209,8 @@ def _patched(model: nn.Module) -> nn.Module:
     for layer in holder.modules():
         if isinstance(getattr(layer, "inplace", None), bool):
             layer.inplace = False  # type: ignore[assignment]  # a prefix shared by T passes must not change
-        if isinstance(layer, TRANSFORMERS):
-            layer.training = True  # only its own flag: the fused evaluation path skips the dropout layers
+        if isinstance(layer, FUSED):
+            layer.training = True  # only its own flag: the fused path of evaluation skips dropout layers
     for parameter in holder.parameters():
         parameter.requires_grad_(False)
     return next(iter(holder))

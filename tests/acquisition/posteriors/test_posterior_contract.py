@@ -1,0 +1,131 @@
+"""What holds for every posterior and every function of the catalog."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import acquisition
+
+POSTERIORS = sorted(acquisition.catalog()["posteriors"])
+FUNCTIONS = sorted(acquisition.catalog()["functions"])
+
+
+def factory():
+    return nn.Sequential(nn.Linear(6, 16), nn.ReLU(), nn.Dropout(0.3), nn.Linear(16, 4))
+
+
+@pytest.fixture(scope="module", params=POSTERIORS)
+def name(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def fitted(name, blobs):
+    return acquisition.fit(name, factory, blobs, seed=3, epochs=100)
+
+
+@pytest.fixture(scope="module")
+def pool():
+    return 2 * torch.randn(1500, 6, generator=torch.Generator().manual_seed(9))
+
+
+def _scores(posterior, pool, function, rows):
+    chunks = list(acquisition.score_pool(posterior, pool.split(rows), function, seed=4))
+    assert [chunk.start for chunk in chunks] == list(np.cumsum([0, *[len(c.scores_N) for c in chunks]])[:-1])
+    return torch.cat([chunk.scores_N for chunk in chunks])
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_chunks_of_7_and_of_1000_give_the_same_scores(fitted, pool, function):
+    sevens, thousands = (_scores(fitted, pool, function, rows) for rows in (7, 1000))
+    torch.testing.assert_close(sevens, thousands, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_shard_scored_alone_gets_the_scores_of_the_whole(fitted, pool, function):
+    whole = torch.cat([c.scores_N for c in acquisition.score_pool(fitted, pool, function)])
+    shard = torch.cat([c.scores_N for c in acquisition.score_pool(fitted, pool[900:], function, start=900)])
+    torch.testing.assert_close(whole[900:], shard, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("function", sorted(set(FUNCTIONS) - {"random"}))
+def test_equal_items_get_equal_scores(fitted, pool, function):
+    doubled = torch.cat([pool[:50], pool[:50]])
+    scores = _scores(fitted, doubled, function, 13)
+    torch.testing.assert_close(scores[:50], scores[50:], atol=1e-6, rtol=0)
+
+
+def test_the_same_seed_gives_the_same_networks_and_another_one_others(fitted, name, pool):
+    first, again, other = (acquisition.predict(fitted, pool[:9], n_samples=3, seed=s) for s in (1, 1, 2))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_predictions_are_float32_log_probabilities(fitted, pool):
+    log_probs_T_N_C = acquisition.predict(fitted, pool, n_samples=4)
+    assert log_probs_T_N_C.dtype == torch.float32
+    assert log_probs_T_N_C.shape == (4, 1500, 4)
+    torch.testing.assert_close(log_probs_T_N_C.exp().sum(-1), torch.ones(4, 1500))
+
+
+def test_fitting_learns(fitted, blobs):
+    inputs, targets = blobs
+    predicted = acquisition.predict(fitted, inputs).exp().mean(0).argmax(-1)
+    assert (predicted == targets).float().mean() > 0.9
+
+
+def test_fitting_and_scoring_leave_the_global_random_state_and_the_mode_alone(name, blobs):
+    made = []
+
+    def remembered():
+        made.append(factory())
+        return made[-1]
+
+    torch_state, numpy_state = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    posterior = acquisition.fit(name, remembered, blobs, epochs=2)
+    modes = [module.training for model in made for module in model.modules()]
+    acquisition.rank_pool(posterior, blobs[0])
+    assert [module.training for model in made for module in model.modules()] == modes
+    assert not any(modes)
+    assert torch.equal(torch.get_rng_state(), torch_state)
+    assert np.array_equal(np.random.get_state()[1], numpy_state)  # noqa: NPY002
+
+
+def test_the_same_seed_trains_the_same_posterior(name, blobs):
+    states = [acquisition.fit(name, factory, blobs, seed=seed, epochs=2).state() for seed in (5, 5, 6)]
+    assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
+    assert any(not torch.equal(states[0][key], states[2][key]) for key in states[0])
+
+
+def test_a_restored_posterior_scores_alike(name, fitted, pool, tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    save_file(fitted.state(), tmp_path / "posterior.safetensors")
+    restored = acquisition.restore(name, factory, load_file(tmp_path / "posterior.safetensors"))
+    assert torch.equal(acquisition.predict(restored, pool), acquisition.predict(fitted, pool))
+
+
+def test_a_state_of_another_model_is_refused(name, fitted):
+    with pytest.raises(acquisition.InvalidInput, match="does not fit the model of the factory"):
+        acquisition.restore(name, lambda: nn.Sequential(nn.Linear(3, 2), nn.Dropout(0.5)), fitted.state())
+
+
+def test_it_keeps_the_protocol(fitted, pool):
+    assert fitted.task == "classification"
+    assert fitted.n_outputs == 4
+    assert fitted.max_samples is None or fitted.max_samples > 1
+    draw = fitted.draw(3, seed=0)
+    assert len(draw) == 3
+    assert fitted.forward(draw, fitted.features(pool[:5])).shape == (3, 5, 4)
+
+
+def test_progress_ends_with_the_whole(name, blobs):
+    calls = []
+    acquisition.fit(name, factory, blobs, epochs=3, progress=lambda done, total: calls.append((done, total)))
+    assert calls[-1][0] == calls[-1][1] == len(calls)
+
+
+def test_one_class_alone_can_be_learnt(name, blobs):
+    posterior = acquisition.fit(name, factory, (blobs[0][:8], torch.ones(8, dtype=torch.long)), epochs=5)
+    assert torch.isfinite(acquisition.predict(posterior, blobs[0])).all()
