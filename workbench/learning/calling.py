@@ -29,7 +29,7 @@ def call(
         return function(**arguments)
     except ModelProblem:
         raise
-    except Exception as error:  # noqa: BLE001 - a user's code may raise anything
+    except Exception as error:
         raise ModelProblem(
             f"{what} raised {type(error).__name__}: {_first_line(error)}. It was called with "
             f"{_shown(arguments)}. Repair it or its options. {DOCTOR}"

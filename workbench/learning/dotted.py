@@ -31,7 +31,8 @@ def load_callable(path: str, project_root: Path | None) -> Callable[..., Any]:
             f"{path} is {type(found).__name__}, expected a function or class that can be called. "
             f"Name another one. {DOCTOR}"
         )
-    return found
+    function: Callable[..., Any] = found
+    return function
 
 
 def _split(path: str) -> tuple[str, str]:
@@ -52,7 +53,7 @@ def _import(module_name: str, path: str, project_root: Path | None) -> ModuleTyp
             return importlib.import_module(module_name)
         except ModuleNotFoundError as error:
             raise ModelProblem(_not_found(module_name, error.name, path, project_root)) from error
-        except Exception as error:  # noqa: BLE001 - a user's code may raise anything
+        except Exception as error:
             raise ModelProblem(
                 f"The module {module_name} raised {type(error).__name__} while it was imported: {error}. "
                 f"Repair it. {DOCTOR}"

@@ -33,11 +33,12 @@ class Features:
 
     def coverage(self, batches: Iterable[Sequence[Payload]], seed: int) -> NDArray[np.float32]:  # noqa: ARG002 - nothing is drawn
         """Compute the columns with mean 0 and deviation 1."""
-        values_N_D = np.concatenate([np.empty((0, 0)), *map(_rows, batches)][1:] or [np.empty((0, 1))])
-        if not len(values_N_D):
-            return values_N_D.astype(np.float32)
-        scale = Scale.of([torch.from_numpy(values_N_D)])
-        return scale(torch.from_numpy(values_N_D)).numpy()
+        rows = [_rows(batch) for batch in batches if batch]
+        if not rows:
+            return np.zeros((0, 1), np.float32)
+        values_N_D = torch.from_numpy(np.concatenate(rows))
+        scaled: NDArray[np.float32] = Scale.of([values_N_D])(values_N_D).numpy()
+        return scaled
 
 
 class Scale(nn.Module):
@@ -51,6 +52,8 @@ class Scale(nn.Module):
 
     def __init__(self, mean_D: Tensor, deviation_D: Tensor) -> None:
         super().__init__()
+        self.mean: Tensor
+        self.deviation: Tensor
         self.register_buffer("mean", mean_D)
         self.register_buffer("deviation", deviation_D)
 

@@ -107,7 +107,7 @@ def _transformed(transform: Callable[[Image.Image], Any], path: str) -> Tensor:
     picture = _opened(path, "RGB", None)
     try:
         tensor = transform(picture)
-    except Exception as error:  # noqa: BLE001 - a user's code may raise anything
+    except Exception as error:
         raise ModelProblem(
             f"Your transform raised {type(error).__name__} on {path}: {error}. Repair it. {DOCTOR}"
         ) from error

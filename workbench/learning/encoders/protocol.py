@@ -16,8 +16,9 @@ class Encoder(Protocol):
     An encoder learns nothing: what has to be learnt from data lies in the model, and is saved with it.
     """
 
-    #: How many payloads may be encoded at once; bounds the memory of a stream.
-    rows_at_once: int
+    @property
+    def rows_at_once(self) -> int:
+        """How many payloads may be encoded at once; bounds the memory of a stream."""
 
     def encode(self, payloads: Sequence[Payload]) -> Tensor:
         """Encode payloads as one tensor, the first dimension counts them.

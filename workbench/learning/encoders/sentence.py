@@ -60,7 +60,7 @@ def _cut(batch: Sequence[Payload], rows: int) -> Iterable[Sequence[Payload]]:
 
 def _load(name: str, device: str) -> Any:
     try:
-        from sentence_transformers import SentenceTransformer
+        from sentence_transformers import SentenceTransformer  # type: ignore[import-not-found,unused-ignore]
     except ImportError as error:
         raise ModelProblem(
             "The encoder 'sentence' needs sentence-transformers, which can not be imported. "

@@ -65,7 +65,8 @@ class HashedText:
             TfidfTransformer(sublinear_tf=True).fit_transform(counts), COVERAGE_DIMENSIONS, seed
         )
         lengths_N = np.linalg.norm(features_N_D, axis=1, keepdims=True)
-        return features_N_D / np.maximum(lengths_N, np.float32(1e-12))
+        unit_N_D: NDArray[np.float32] = features_N_D / np.maximum(lengths_N, np.float32(1e-12))
+        return unit_N_D
 
     def _vectorizer(self, dimensions: int, **options: Any) -> HashingVectorizer:
         return HashingVectorizer(

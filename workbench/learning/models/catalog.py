@@ -19,8 +19,6 @@ BUILT_IN: Mapping[str, Callable[..., nn.Module]] = {
     "text": text.build,
 }
 
-ModuleFactory = Callable[[], nn.Module]
-
 
 def find_model(name: str, project_root: Path | None) -> Callable[..., Any]:
     """Find a model's factory.
@@ -44,14 +42,14 @@ def find_model(name: str, project_root: Path | None) -> Callable[..., Any]:
     return load_callable(name, project_root)
 
 
-def module_factory(
+def model_builder(
     name: str,
     options: Mapping[str, Any],
     *,
     input_shape: tuple[int, ...],
     n_classes: int,
     project_root: Path | None,
-) -> ModuleFactory:
+) -> Callable[[], nn.Module]:
     """Bind a model's factory to its arguments; each call makes a new network.
 
     The factory gets ``n_classes`` and ``input_shape`` where its signature has them, and all options.

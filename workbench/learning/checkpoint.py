@@ -1,0 +1,117 @@
+"""Checkpoints: safetensors with one JSON note, whole or not there at all.
+
+Written to a temporary name in the same folder, flushed to the disk, renamed. The same tensors and note
+give the same bytes, so the hash of the file names its content.
+"""
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import safetensors
+import safetensors.torch
+from torch import Tensor
+
+from workbench.domain.errors import ArtifactProblem
+
+#: One key only: safetensors does not keep several in order.
+NOTE = "workbench"
+REMEDY = "Type `workbench round resume`: the model is trained again."
+
+
+class Checkpoint(NamedTuple):
+    """What a file holds."""
+
+    tensors: dict[str, Tensor]
+    note: dict[str, Any]
+
+
+def write_checkpoint(path: Path, tensors: Mapping[str, Tensor], note: Mapping[str, Any]) -> str:
+    """Write a checkpoint and return the hash of its bytes; what was there before stays until it is whole.
+
+    Raises:
+        ArtifactProblem: It can not be written; nothing half-written stays.
+    """
+    content = safetensors.torch.save(
+        {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()},
+        metadata={NOTE: json.dumps(note, sort_keys=True)},
+    )
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write_through(temporary, content)
+        temporary.replace(path)
+        _flush_folder(path.parent)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise ArtifactProblem(_unwritten(path, len(content), error)) from error
+    return hashlib.sha256(content).hexdigest()
+
+
+def read_checkpoint(path: Path, sha256: str) -> Checkpoint:
+    """Read a checkpoint whose hash is known.
+
+    Raises:
+        ArtifactProblem: It is missing, can not be read, or its bytes are others.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ArtifactProblem(
+            f"The checkpoint {path} can not be read: {error.strerror or error}. {REMEDY}"
+        ) from error
+    found = hashlib.sha256(content).hexdigest()
+    if found != sha256:
+        raise ArtifactProblem(
+            f"The checkpoint {path} is damaged or another one: found {len(content)} bytes with SHA-256 "
+            f"{found[:12]}…, expected {sha256[:12]}…. {REMEDY}"
+        )
+    try:
+        return Checkpoint(safetensors.torch.load(content), _note(content))
+    except (safetensors.SafetensorError, ValueError, KeyError, struct.error) as error:
+        raise ArtifactProblem(
+            f"The file {path} is no checkpoint of the workbench: {error}. {REMEDY}"
+        ) from error
+
+
+def _write_through(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _flush_folder(folder: Path) -> None:
+    """Make the new name last; not every file system can."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _note(content: bytes) -> dict[str, Any]:
+    (size,) = struct.unpack("<Q", content[:8])
+    header = json.loads(content[8 : 8 + size])
+    note: dict[str, Any] = json.loads(header["__metadata__"][NOTE])
+    return note
+
+
+def _unwritten(path: Path, size: int, error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return (
+            f"The disk is full: {path} needs {size} bytes, expected as many free in {path.parent}. "
+            "Free some space, then type `workbench round resume`."
+        )
+    return (
+        f"The checkpoint {path} can not be written: {error.strerror or error}. Make the folder writable, "
+        "then type `workbench round resume`."
+    )
