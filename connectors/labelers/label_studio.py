@@ -6,7 +6,6 @@ the SDK's models are unreliable. Both share one client (``label_studio_http``).
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -33,7 +32,19 @@ from connectors.labelers.label_studio_http import (
     read_json,
     server_root,
 )
-from connectors.labelers.label_studio_reading import People, condition, tasks_by_change, tasks_by_id
+from connectors.labelers.label_studio_reading import (
+    NOT_FOUND,
+    People,
+    Row,
+    condition,
+    naming_project,
+    no_project,
+    number,
+    project_by_id,
+    projects_titled,
+    tasks_by_change,
+    tasks_by_id,
+)
 from connectors.labelers.protocol import Labeler
 from connectors.labelers.records import OutgoingTask, ProjectSpec, RemoteProject, RemoteTask, TaskId
 from connectors.retry import Patience
@@ -44,7 +55,6 @@ if TYPE_CHECKING:
 #: Label Studio itself refuses bodies above 250 MiB with a misleading error.
 LARGEST_BODY: Final = 100_000_000
 MOST_WANTED_FIRST: Final = "Uncertainty sampling"
-NOT_FOUND: Final = 404
 
 
 class ServerVersion(NamedTuple):
@@ -126,8 +136,8 @@ class LabelStudioLabeler:
         """
         check_title(spec.title)
         project = self._existing(spec) or self._create(spec)
-        project_id = str(project.id)
-        control = read_label_config(str(project.label_config or ""), spec.task_type)
+        project_id = str(project["id"])
+        control = read_label_config(str(project.get("label_config") or ""), spec.task_type)
         check_classes(control.classes, spec.classes)
         self._adjust(project, spec)
         return RemoteProject(
@@ -146,7 +156,7 @@ class LabelStudioLabeler:
             condition("data.item_id", "in_list", "List", list(item_keys)),
         ]
         keys = set(item_keys)
-        with _project(project_id):
+        with naming_project(project_id):
             found = [read_task_id(row) for row in tasks_by_id(self._client, project_id, wanted)]
         return [task for task in found if task and task.round_key == round_key and task.item_key in keys]
 
@@ -167,19 +177,19 @@ class LabelStudioLabeler:
         """Remove tasks; one that is gone already is no error."""
         if not task_ids:
             return
-        with _project(project_id):
+        with naming_project(project_id):
             self._client.post(
                 "/api/dm/actions",
                 params={"id": "delete_tasks", "project": project_id},
-                json={"selectedItems": {"all": False, "included": [_number(key) for key in task_ids]}},
+                json={"selectedItems": {"all": False, "included": [number(key) for key in task_ids]}},
                 extensions={"repeatable": True},
             )
 
     def release(self, project_id: str, model_version: str) -> None:
         """Serve the predictions of this model version from now on, most wanted first."""
-        with _project(project_id):
+        with naming_project(project_id):
             self._sdk.projects.update(
-                _number(project_id), model_version=model_version, sampling=MOST_WANTED_FIRST
+                number(project_id), model_version=model_version, sampling=MOST_WANTED_FIRST
             )
 
     def changed_tasks(self, project_id: str, since: datetime | None) -> Iterator[RemoteTask]:
@@ -188,13 +198,13 @@ class LabelStudioLabeler:
         A task that changes while the pages are read comes once more at the end; none is lost.
         """
         control = self._control(project_id)
-        with _project(project_id):
+        with naming_project(project_id):
             for row in tasks_by_change(self._client, project_id, since):
                 yield read_task(control, row, self._people.name)
 
     def all_tasks(self, project_id: str) -> Iterator[TaskId]:
         """Stream the ids of every task that carries an item key."""
-        with _project(project_id):
+        with naming_project(project_id):
             for row in tasks_by_id(self._client, project_id, []):
                 if (task := read_task_id(row)) is not None:
                     yield task
@@ -205,11 +215,11 @@ class LabelStudioLabeler:
         The server must serve local files and its document root must be a parent of the folder.
         """
         path = str(folder.absolute())
-        with _project(project_id):
-            known = self._sdk.import_storage.local.list(project=_number(project_id))
+        with naming_project(project_id):
+            known = self._sdk.import_storage.local.list(project=number(project_id))
             if all(storage.path != path for storage in known):
                 self._sdk.import_storage.local.create(
-                    project=_number(project_id),
+                    project=number(project_id),
                     path=path,
                     regex_filter=".*",
                     use_blob_urls=True,
@@ -223,45 +233,33 @@ class LabelStudioLabeler:
         # The key is put on each request by our client; the SDK only needs something in its place.
         return LabelStudio(base_url=self._root, api_key="unused", httpx_client=self._client, max_retries=0)
 
-    def _existing(self, spec: ProjectSpec) -> Any:
+    def _existing(self, spec: ProjectSpec) -> Row | None:
         if spec.existing_id is not None:
-            with _project(spec.existing_id):
-                return self._sdk.projects.get(_number(spec.existing_id))
-        same = [
-            project for project in self._sdk.projects.list(title=spec.title) if project.title == spec.title
-        ]
-        return min(same, key=lambda project: int(project.id), default=None)
-
-    def _create(self, spec: ProjectSpec) -> Any:
-        return self._sdk.projects.create(
-            title=spec.title,
-            label_config=make_label_config(spec.task_type, spec.classes),
-            maximum_annotations=spec.overlap,
-            sampling=MOST_WANTED_FIRST,
-            show_collab_predictions=spec.show_predictions,
+            return project_by_id(self._client, spec.existing_id)
+        return min(
+            projects_titled(self._client, spec.title), key=lambda project: int(project["id"]), default=None
         )
 
-    def _adjust(self, project: Any, spec: ProjectSpec) -> None:
-        wanted: dict[str, Any] = {
-            "maximum_annotations": spec.overlap,
-            "sampling": MOST_WANTED_FIRST,
-            "show_collab_predictions": spec.show_predictions,
-        }
-        different = {name: value for name, value in wanted.items() if getattr(project, name) != value}
+    def _create(self, spec: ProjectSpec) -> Row:
+        made = self._sdk.projects.create(
+            title=spec.title, label_config=make_label_config(spec.task_type, spec.classes), **_settings(spec)
+        )
+        return project_by_id(self._client, str(made.id))
+
+    def _adjust(self, project: Row, spec: ProjectSpec) -> None:
+        different = {name: value for name, value in _settings(spec).items() if project.get(name) != value}
         if different:
-            self._sdk.projects.update(int(project.id), **different)
+            self._sdk.projects.update(int(project["id"]), **different)
 
     def _control(self, project_id: str) -> Control:
-        with _project(project_id):
-            project = read_json(self._client.get(f"/api/projects/{_number(project_id)}"), dict)
-        return find_control(str(project.get("label_config") or ""))
+        return find_control(str(project_by_id(self._client, project_id).get("label_config") or ""))
 
     def _import(
         self, project_id: str, tasks: Sequence[OutgoingTask], body: list[dict[str, Any]]
     ) -> list[int]:
         try:
             answer = self._sdk.projects.import_tasks(
-                _number(project_id), request=body, return_task_ids=True, request_options={"max_retries": 0}
+                number(project_id), request=body, return_task_ids=True, request_options={"max_retries": 0}
             )
         except Refusal as refusal:
             raise _refused_import(refusal, project_id, tasks) from refusal
@@ -274,10 +272,12 @@ class LabelStudioLabeler:
         return ids
 
 
-def _number(key: str) -> int:
-    if not key.isdecimal():
-        raise LabelerRefused(f"Label Studio numbers its projects and tasks; {key!r} is not a number.")
-    return int(key)
+def _settings(spec: ProjectSpec) -> dict[str, Any]:
+    return {
+        "maximum_annotations": spec.overlap,
+        "sampling": MOST_WANTED_FIRST,
+        "show_collab_predictions": spec.show_predictions,
+    }
 
 
 def _check_size(tasks: Sequence[OutgoingTask]) -> None:
@@ -289,26 +289,9 @@ def _check_size(tasks: Sequence[OutgoingTask]) -> None:
         )
 
 
-@contextmanager
-def _project(project_id: str) -> Iterator[None]:
-    try:
-        yield
-    except Refusal as refusal:
-        if refusal.status == NOT_FOUND and refusal.detail:
-            raise _no_project(project_id) from refusal
-        raise
-
-
-def _no_project(project_id: str) -> LabelerRefused:
-    return LabelerRefused(
-        f"Label Studio has no project {project_id}, or the key's user may not see it. Check the project's id "
-        "in the configuration; the address of a project ends in /projects/<id>."
-    )
-
-
 def _refused_import(refusal: Refusal, project_id: str, tasks: Sequence[OutgoingTask]) -> LabelerRefused:
     if refusal.status == NOT_FOUND:
-        return _no_project(project_id)
+        return no_project(project_id)
     position = position_at_fault(refusal)
     if position is None or position >= len(tasks):
         return refusal

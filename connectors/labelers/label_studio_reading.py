@@ -4,14 +4,17 @@ Pages are never numbered: rows move while they are read. Each page asks for what
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from connectors.errors import LabelerRefused
 from connectors.labelers.label_studio_format import MOMENT, read_moment
-from connectors.labelers.label_studio_http import LabelStudioClient, read_json
+from connectors.labelers.label_studio_http import LabelStudioClient, Refusal, read_json
 
 Row = dict[str, Any]
 
+NOT_FOUND: Final = 404
 PAGE: Final = 200
 #: The list of fields also thins out what is inside an annotation, so it names those fields too.
 WITH_ANNOTATIONS: Final = (
@@ -19,6 +22,55 @@ WITH_ANNOTATIONS: Final = (
     "parent_prediction"
 )
 WITH_COUNTS: Final = "id,data,total_annotations,cancelled_annotations"
+
+
+def project_by_id(client: LabelStudioClient, project_id: str) -> Row:
+    """Read a project with all its settings.
+
+    Raises:
+        LabelerRefused: There is none with this id.
+    """
+    with naming_project(project_id):
+        return read_json(client.get(f"/api/projects/{number(project_id)}/"), dict)
+
+
+def projects_titled(client: LabelStudioClient, title: str) -> Iterator[Row]:
+    """Stream the projects with exactly this title."""
+    page: int | None = 1
+    while page is not None:
+        answer = read_json(client.get("/api/projects/", params={"title": title, "page": page}), dict)
+        yield from (row for row in answer.get("results", ()) if row.get("title") == title)
+        page = page + 1 if answer.get("next") else None
+
+
+def number(key: str) -> int:
+    """Read an id of Label Studio.
+
+    Raises:
+        LabelerRefused: It is not one.
+    """
+    if not (key.isascii() and key.isdecimal()):
+        raise LabelerRefused(f"Label Studio numbers its projects and tasks; {key!r} is not a number.")
+    return int(key)
+
+
+@contextmanager
+def naming_project(project_id: str) -> Iterator[None]:
+    """Say which project is missing when Label Studio says that one is."""
+    try:
+        yield
+    except Refusal as refusal:
+        if refusal.status == NOT_FOUND and refusal.detail:
+            raise no_project(project_id) from refusal
+        raise
+
+
+def no_project(project_id: str) -> LabelerRefused:
+    """Say that a project is missing."""
+    return LabelerRefused(
+        f"Label Studio has no project {project_id}, or the key's user may not see it. Check the project's id "
+        "in the configuration; the address of a project holds it: /projects/<id>/data."
+    )
 
 
 def condition(field: str, operator: str, kind: str, value: object) -> dict[str, object]:
