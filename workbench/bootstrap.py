@@ -5,12 +5,16 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from connectors.labelers.protocol import Labeler
+from connectors.labelers.protocol import Annotator, Labeler
+from connectors.sources.catalog import open_source
+from connectors.sources.records import Content
 from workbench.config.load import load_settings
 from workbench.config.model import Settings
 from workbench.domain.errors import ConfigProblem
-from workbench.domain.records import Project
-from workbench.learning.learner import Learner, LearnerSpec
+from workbench.domain.records import Project, TaskKind
+from workbench.learning.learner import Learner
+from workbench.learning.spec import LearnerSpec
+from workbench.steps.ingest import Added, add_source
 from workbench.steps.leases import this_process
 from workbench.steps.parts import Parts, Progress, Report
 from workbench.steps.present import presenter
@@ -134,3 +138,74 @@ def learner_spec(settings: Settings) -> LearnerSpec:
 
 def _frozen(options: Mapping[str, Any]) -> dict[str, Any]:
     return {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}
+
+
+def upgrade_database(path: Path) -> None:
+    """Bring the project's database to the newest revision."""
+    store = open_store(load_settings(path).database_url)
+    try:
+        store.upgrade()
+    finally:
+        store.close()
+
+
+def add_to_pool(
+    path: Path,
+    source: Path,
+    *,
+    text: str | None = None,
+    features: tuple[str, ...] | None = None,
+    key: str | None = None,
+    label: str | None = None,
+    prefix: str = "",
+    test_share: float = 0.0,
+) -> Added:
+    """Add a source to the project's pool.
+
+    Raises:
+        ConfigProblem: The source is of another kind than the project.
+        SourceError: The source can not be read as asked.
+        PoolProblem: The pool can not take it.
+    """
+    settings = load_settings(path)
+    kind = settings.config.project.kind
+    reading = open_source(
+        source,
+        text=text,
+        features=features,
+        images=kind is TaskKind.IMAGE,
+        key=key,
+        label=label,
+        prefix=prefix,
+    )
+    _check_content(reading.content, kind)
+    with project_store(settings) as store:
+        project = ensure_project(store, settings)
+        return add_source(
+            store,
+            project,
+            settings.directory,
+            reading,
+            test_share=test_share,
+            feature_names=features or (),
+        )
+
+
+def _check_content(content: Content, kind: TaskKind) -> None:
+    expected = {
+        TaskKind.IMAGE: (Content.IMAGE, "a folder of images"),
+        TaskKind.TEXT: (Content.TEXT, "a table with --text COLUMN"),
+        TaskKind.FEATURES: (Content.FEATURES, "a table with --features COLUMN,COLUMN"),
+    }[kind]
+    if content != expected[0]:
+        raise ConfigProblem(
+            f"The source holds {content} items, and this is a project of {kind}: it takes {expected[1]}."
+        )
+
+
+def hand_annotator(labeler: Labeler, name: str) -> Annotator | None:
+    """Somebody who answers by hand, where no labeling tool is in charge; None where one is."""
+    from connectors.labelers.embedded import EmbeddedLabeler
+    from connectors.labelers.embedded_people import embedded_annotator
+
+    return embedded_annotator(labeler, name) if isinstance(labeler, EmbeddedLabeler) else None

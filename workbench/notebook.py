@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from connectors.labelers.embedded import EmbeddedLabeler, embedded_annotator
 from workbench import loop
-from workbench.bootstrap import open_parts
+from workbench.bootstrap import hand_annotator, open_parts
 from workbench.domain.errors import ProjectProblem
 from workbench.loop import Told
 from workbench.reports.curve import curve_frame
@@ -81,14 +80,13 @@ class LoopHandle:
             return curve_frame(tx.results.budget_points(self._parts.project.id))
 
     def _answer(self, labels: Mapping[str, str]) -> None:
-        labeler = self._parts.labeler
-        if not isinstance(labeler, EmbeddedLabeler):
+        person = hand_annotator(self._parts.labeler, NAME)
+        if person is None:
             raise ProjectProblem(
                 "Labels were given by hand, but this project is labeled elsewhere. "
                 'Call tell() without labels, or set [labeler] kind = "embedded" in workbench.toml.'
             )
         tasks = self._tasks(labels)
-        person = embedded_annotator(labeler, NAME)
         for key, label in labels.items():
             person.annotate(tasks[key], label, seconds=0.0)
 

@@ -1,5 +1,6 @@
 """The command line. Errors become text and an exit code here and nowhere else."""
 
+import signal
 import sys
 import traceback
 from pathlib import Path
@@ -47,6 +48,8 @@ def main() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run a command and give its exit code."""
+    # Ended politely is ended like Ctrl-C: servers that were started here are stopped, leases are let go.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
     try:

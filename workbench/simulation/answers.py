@@ -65,9 +65,7 @@ def answer_next(annotator: Annotator, project_id: str, answers: Answers) -> bool
 def answer_all(annotators: Sequence[Annotator], project_id: str, answers: Answers) -> int:
     """Have everybody work in turns until nobody is served anything; says how many answers were given."""
     given = 0
-    waiting = list(annotators)
-    while waiting:
-        busy = [person for person in waiting if answer_next(person, project_id, answers)]
-        given += len(busy)
-        waiting = busy
+    # A skip may hand a task back to somebody who had nothing to do, so everybody is asked in each turn.
+    while busy := sum(answer_next(person, project_id, answers) for person in annotators):
+        given += busy
     return given

@@ -14,7 +14,7 @@ from workbench.domain.rounds import Round, RoundState
 from workbench.domain.seeds import derive_seed, fraction
 from workbench.steps.parts import Parts
 from workbench.steps.score import COVERAGE, available_rows, part_path
-from workbench.storage.shards import SCORE_COLUMNS, Scores, read_scores, read_shard
+from workbench.storage.shards import SCORE_COLUMNS, read_scores, read_shard
 from workbench.storage.store import Transaction
 
 #: A coverage round looks at a random subset of this many items at most.

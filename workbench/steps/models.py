@@ -1,17 +1,19 @@
 """The model of (labels so far, configuration): found, or trained."""
 
 import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from acquisition import Posterior
 from workbench.domain.errors import ArtifactProblem
 from workbench.domain.records import ModelRun
 from workbench.domain.rounds import Round
 from workbench.domain.seeds import derive_seed
-from workbench.learning.learner import data_hash
+from workbench.learning.spec import data_hash
 from workbench.steps.parts import LEASE_SECONDS, Parts
 from workbench.storage.annotations import Example
+from workbench.storage.shards import read_shard
 
 
 class Trained(NamedTuple):
@@ -57,7 +59,11 @@ def _train(parts: Parts, held: Round, found: list[Example], digest: str) -> Trai
     began = time.monotonic()
     with parts.progress(f"Training on {len(found)} labels") as report:
         posterior = parts.learner.fit(
-            [e.payload for e in found], [e.label for e in found], seed=seed, progress=report
+            [e.payload for e in found],
+            [e.label for e in found],
+            seed=seed,
+            progress=report,
+            population=_population(parts),
         )
     uri = Path("models") / f"{digest[:16]}-{parts.learner.spec.posterior}.safetensors"
     sha256 = parts.learner.save(posterior, parts.directory / uri)
@@ -76,6 +82,15 @@ def _train(parts: Parts, held: Round, found: list[Example], digest: str) -> Trai
             seconds=time.monotonic() - began,
         )
     return Trained(run, posterior)
+
+
+def _population(parts: Parts) -> Iterator[list[Mapping[str, Any]]]:
+    """The whole pool, for what a model needs to know of it: the scale of numeric features."""
+    with parts.store.begin() as tx:
+        shards = tx.pool.shards(parts.project.id)
+    for shard in shards:
+        for rows in read_shard(parts.directory / shard.uri, 4096):
+            yield [row.payload for row in rows]
 
 
 def _note(parts: Parts, held: Round, message: str) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from connectors.labelers.pictures import inline_picture, local_files_address
+
 from workbench.config.model import Settings
 from workbench.domain.records import Project, TaskKind
 from workbench.steps.parts import Present

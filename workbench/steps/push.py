@@ -30,7 +30,7 @@ def push(parts: Parts, held: Round) -> Round:
         tasks = tx.tasks.of_round(held.id)
         chosen = {selection.item_key: selection for selection in tx.tasks.selections(held.id)}
         items = tx.pool.by_key(parts.project.id, list(chosen))
-        version = model_version(parts, held)
+    version = model_version(parts, held)
     outgoing = {t.item_key: _outgoing(parts, held, items, chosen, t, version, len(tasks)) for t in tasks}
     with parts.progress(f"Sending {len(tasks)} tasks") as report:
         for number, batch in enumerate(chunked(tasks, BATCH)):

@@ -1,5 +1,6 @@
 """The one way into the database: ``with store.begin() as tx``. Short, never around network or GPU work."""
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -69,6 +70,7 @@ class Store:
     def __init__(self, engine: sa.Engine, clock: Clock = utc_now) -> None:
         self.engine = engine
         self._clock = clock
+        self._open = threading.local()
 
     @contextmanager
     def begin(self) -> Iterator[Transaction]:
@@ -77,11 +79,16 @@ class Store:
         Raises:
             DatabaseProblem: The database is away, locked for too long, or its disk is full.
         """
+        if getattr(self._open, "here", False):
+            raise RuntimeError("A transaction is open in this thread already: one inside another waits forever.")
+        self._open.here = True
         try:
             with self.engine.begin() as connection:
                 yield Transaction(connection, self._clock())
         except sa.exc.DBAPIError as error:
             raise DatabaseProblem(_in_words(error)) from error
+        finally:
+            self._open.here = False
 
     def check(self) -> None:
         """Refuse a database that this version can not work with.

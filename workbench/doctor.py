@@ -1,0 +1,201 @@
+"""Look at everything that a project needs, and say for each what is wrong and what to type."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+import acquisition
+from acquisition.errors import AcquisitionError
+from connectors.errors import ConnectorError
+from connectors.labelers.records import ProjectSpec, TaskType
+from workbench.bootstrap import build_labeler, build_learner, label_studio_access
+from workbench.config.load import load_settings
+from workbench.config.model import Settings
+from workbench.domain.errors import ModelProblem, WorkbenchError
+from workbench.domain.records import TaskKind
+from workbench.learning.trial import trial
+from workbench.steps.present import presenter
+from workbench.storage.shards import PoolRow, read_shard
+from workbench.storage.store import Store, open_store
+
+TRIAL_ITEMS = 10
+LEAST_FREE_BYTES = 2 * 1024**3
+
+
+class Finding(NamedTuple):
+    """One thing that was looked at."""
+
+    subject: str
+    outcome: str
+    text: str
+
+
+class _Wrong(WorkbenchError):
+    """What was looked at is not as it should be."""
+
+
+class _Note(WorkbenchError):
+    """What was looked at is worth a word, and no fault."""
+
+
+def examine(path: Path) -> Iterator[Finding]:
+    """Check a project from the configuration to the disk. Changes nothing, anywhere."""
+    try:
+        settings = load_settings(path)
+    except WorkbenchError as error:
+        yield Finding("configuration", "failed", str(error))
+        return
+    yield Finding("configuration", "ok", f"{path} is valid")
+    store = open_store(settings.database_url)
+    rows: list[PoolRow] = []
+    checks: tuple[tuple[str, Callable[[], str]], ...] = (
+        ("database", lambda: _database(store)),
+        ("pool", lambda: _pool(settings, store, rows)),
+        ("methods", lambda: _methods(settings)),
+        ("model", lambda: _model(settings, rows)),
+        ("labeler", lambda: _labeler(settings, store)),
+        ("pictures", lambda: _presented(settings, store, rows)),
+        ("gpu", _gpu),
+        ("disk", lambda: _disk(settings)),
+    )
+    for subject, check in checks:
+        yield _look(subject, check)
+    store.close()
+
+
+def _look(subject: str, check: Callable[[], str]) -> Finding:
+    try:
+        return Finding(subject, "ok", check())
+    except _Note as note:
+        return Finding(subject, "warning", str(note))
+    except (WorkbenchError, ConnectorError, AcquisitionError) as error:
+        return Finding(subject, "failed", str(error))
+
+
+def _database(store: Store) -> str:
+    store.check()
+    return f"{store.engine.dialect.name}, at revision {store.status().found}"
+
+
+def _pool(settings: Settings, store: Store, rows: list[PoolRow]) -> str:
+    with store.begin() as tx:
+        project = tx.projects.get(settings.config.project.name)
+        shards = tx.pool.shards(project.id) if project else []
+        held_out = len(tx.pool.held_out(project.id)) if project else 0
+    if not shards:
+        raise _Note("empty. Type `workbench pool add PATH`.")
+    for shard in shards:
+        rows.extend(islice(next(read_shard(settings.directory / shard.uri)), TRIAL_ITEMS - len(rows)))
+    total = sum(shard.rows for shard in shards)
+    if not held_out:
+        raise _Note(
+            f"{total} items, none held out for testing: accuracy will come from the random share of each "
+            "round alone. Add labeled items with `workbench pool add PATH --label ... --test-share 0.2`."
+        )
+    return f"{total} items, {held_out} of them held out for testing"
+
+
+def _methods(settings: Settings) -> str:
+    config, known = settings.config, acquisition.catalog()
+    asked = {
+        "posteriors": config.posterior.name,
+        "functions": config.acquisition.function,
+        "selectors": config.acquisition.selector,
+    }
+    for kind, name in asked.items():
+        if name not in known[kind]:
+            raise _Wrong(f"'{name}' is none of the {kind}: {', '.join(known[kind])}. Mend workbench.toml.")
+    return f"{asked['functions']} from {asked['posteriors']}, selected by {asked['selectors']}"
+
+
+def _model(settings: Settings, rows: list[PoolRow]) -> str:
+    if not rows:
+        raise _Note("not tried: the pool is empty.")
+    if len(rows) < 2:
+        raise ModelProblem("The pool has one item; a model needs two at least to be tried.")
+    trial(build_learner(settings), [row.payload for row in rows])
+    return f"'{settings.config.factory}' trains on {len(rows)} items and its samples differ"
+
+
+def _labeler(settings: Settings, store: Store) -> str:
+    if settings.config.labeler.kind == "embedded":
+        return "the embedded one"
+    url, _token = label_studio_access(settings)
+    with build_labeler(settings) as labeler:
+        who = labeler.whoami()
+        return f"{url} answers, signed in as {who}; {_project_there(settings, store, labeler)}"
+
+
+def _project_there(settings: Settings, store: Store, labeler: object) -> str:
+    existing = settings.config.labeler.project_id or _linked(settings, store)
+    if existing is None:
+        return "its project will be made with the first round"
+    config = settings.config
+    remote = labeler.open_project(  # type: ignore[attr-defined]
+        ProjectSpec(
+            title=config.project.name,
+            task_type=TaskType.IMAGE if config.project.kind is TaskKind.IMAGE else TaskType.TEXT,
+            classes=config.project.classes,
+            overlap=config.labeler.overlap,
+            show_predictions=config.labeler.show_predictions,
+            existing_id=str(existing),
+        )
+    )
+    return f"project {remote.project_id} fits the classes"
+
+
+def _linked(settings: Settings, store: Store) -> str | None:
+    try:
+        with store.begin() as tx:
+            project = tx.projects.get(settings.config.project.name)
+            link = tx.projects.link(project.id, "label-studio") if project else None
+    except WorkbenchError:
+        return None
+    return link.external_id if link else None
+
+
+def _presented(settings: Settings, store: Store, rows: list[PoolRow]) -> str:
+    with store.begin() as tx:
+        project = tx.projects.get(settings.config.project.name)
+    if project is None or not rows:
+        raise _Note("not tried: the pool is empty.")
+    shown = presenter(settings, project)(rows[0].key, rows[0].payload)
+    if settings.config.labeler.pictures == "served" and project.kind is TaskKind.IMAGE:
+        return _served(shown)
+    return f"annotators are shown {len(shown)} characters for '{rows[0].key}'"
+
+
+def _served(address: str) -> str:
+    import httpx
+
+    try:
+        answer = httpx.get(address, headers={"Origin": "http://doctor.invalid"}, timeout=5.0)
+    except httpx.HTTPError as error:
+        raise _Wrong(
+            f"nothing answers at {httpx.URL(address).copy_with(path='/', query=None)}. "
+            "Type `workbench serve` in another terminal, or mend [labeler] serve_url."
+        ) from error
+    if answer.status_code not in (200, 404) or "access-control-allow-origin" not in answer.headers:
+        raise _Wrong(
+            "the server at [labeler] serve_url is not `workbench serve`: pictures would not be shown. "
+            "Mend serve_url, or start `workbench serve` there."
+        )
+    return "`workbench serve` answers, with leave for the labeler's pages"
+
+
+def _gpu() -> str:
+    import torch
+
+    if torch.cuda.is_available():
+        return f"{torch.cuda.get_device_name(0)}"
+    raise _Note("none seen; scoring runs on the CPU.")
+
+
+def _disk(settings: Settings) -> str:
+    place = settings.directory if settings.directory.exists() else settings.root
+    free = shutil.disk_usage(place).free
+    if free < LEAST_FREE_BYTES:
+        raise _Wrong(f"{free / 1024**3:.1f} GiB free at {place}; 2 GiB at least are needed. Make room there.")
+    return f"{free / 1024**3:.0f} GiB free at {place}"
