@@ -57,7 +57,8 @@ def check_logits(logits_T_N_C: Tensor, n_items: int, first_row: int) -> None:
             f"Expected one row of at least two class scores per item ([{n_items}, C]), "
             f"the model gave {list(logits_T_N_C.shape[1:])}."
         )
-    refuse_rows(~logits_T_N_C.isfinite().all(-1).all(0), "outputs of the model", first_row)
+    if not surely_finite(logits_T_N_C):
+        refuse_rows(~logits_T_N_C.isfinite().all(-1).all(0), "outputs of the model", first_row)
     refuse_probabilities(logits_T_N_C)
 
 
@@ -71,6 +72,17 @@ def refuse_probabilities(outputs: Tensor) -> None:
             "The model's outputs are probabilities already (not negative, sum 1); class scores (logits) "
             "are expected. Take the softmax off the model, or return its logarithm."
         )
+
+
+def check_items(inputs: Tensor, first_row: int = 0) -> None:
+    """Raises ``NotFinite`` for items with NaN or infinity; rows are counted from ``first_row``."""
+    if inputs.is_floating_point() and not surely_finite(inputs):
+        refuse_rows(~inputs.flatten(1).isfinite().all(-1), "inputs", first_row)
+
+
+def surely_finite(tensor: Tensor) -> bool:
+    """Whether the sum is finite, so all terms are; a sum may also overflow, so False only asks to look closer."""
+    return bool(tensor.sum().isfinite())
 
 
 def check_scores(scores_N: Tensor) -> None:

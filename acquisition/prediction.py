@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from acquisition.checks import check_count, check_logits, refuse_rows
+from acquisition.checks import check_count, check_items, check_logits
 from acquisition.errors import InvalidInput
 from acquisition.numerics import log_softmax
 from acquisition.types import Batches, Draw, Posterior
@@ -75,8 +75,7 @@ def _tensors(batches: Batches) -> Iterable[Tensor]:
 
 
 def _log_probs(posterior: Posterior, inputs: Tensor, draw: Draw, start: int) -> Tensor:
-    if inputs.is_floating_point():
-        refuse_rows(~inputs.flatten(1).isfinite().all(-1), "inputs", start)
+    check_items(inputs, start)
     with torch.inference_mode():
         logits_T_N_C = _logits(posterior, inputs, draw)
         check_logits(logits_T_N_C, len(inputs), start)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from acquisition.checks import check_count, refuse_probabilities, refuse_rows
+from acquisition.checks import check_count, check_items, refuse_probabilities
 from acquisition.errors import InvalidInput, InvalidOption, NotFinite
 from acquisition.randomness import derived_seed, forked, generator
 from acquisition.types import ModuleFactory, Progress
@@ -177,8 +177,7 @@ def checked_data(inputs: Tensor, targets: Tensor, device: torch.device) -> Data:
         raise InvalidInput(f"Expected class numbers as integer targets, found {targets.dtype}.")
     if int(targets.min()) < 0:
         raise InvalidInput(f"Expected classes from 0 on, found target {int(targets.min())}.")
-    if inputs.is_floating_point():
-        refuse_rows(~inputs.flatten(1).isfinite().all(-1), "inputs")
+    check_items(inputs)
     return Data(inputs.to(device), targets.to(device, torch.long))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 import torch
@@ -234,6 +234,15 @@ class slow_attention:  # noqa: N801 - a context, written like a function
 
     def __exit__(self, *error: object) -> None:
         torch.backends.mha.set_fastpath_enabled(self.before)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Computes in one thread: these tensors are small, and waiting threads cost more than they help."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(params=sorted(MODELS))
