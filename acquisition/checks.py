@@ -81,7 +81,7 @@ def check_items(inputs: Tensor, first_row: int = 0) -> None:
 
 
 def surely_finite(tensor: Tensor) -> bool:
-    """Whether the sum is finite, so all terms are; a sum may also overflow, so False only asks to look closer."""
+    """Whether the sum is finite, so all terms are; False only asks to look closer, sums may overflow."""
     return bool(tensor.sum().isfinite())
 
 

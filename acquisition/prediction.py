@@ -13,7 +13,7 @@ from acquisition.errors import InvalidInput
 from acquisition.numerics import log_softmax
 from acquisition.types import Batches, Draw, Posterior
 
-CHUNK_ROWS = 1024
+CHUNK_ROWS = 512
 CHUNK_OUTPUTS = 2**15
 
 

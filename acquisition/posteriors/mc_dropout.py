@@ -20,6 +20,7 @@ from torch.nn.modules.dropout import _DropoutNd
 
 from acquisition.errors import InvalidInput, NotStochastic
 from acquisition.posteriors.chains import flat, stages
+from acquisition.posteriors.deterministic import images_last
 from acquisition.posteriors.dropout_layers import (
     KINDS,
     MaskedDropout,
@@ -113,7 +114,7 @@ class McDropout:
         self._sampling = next(m.sampling for m in model.modules() if isinstance(m, MaskedDropout))
         layers = flat(model)
         start = first_dropout(layers)
-        self._prefix, self._suffix = nn.Sequential(*layers[:start]), layers[start:]
+        self._prefix, self._suffix = images_last(layers[:start]), layers[start:]
         self._prepared: _Prepared | None = None
         self._searched = False
         self.n_outputs = layers[-1].out_features if type(layers[-1]) is nn.Linear else None
@@ -130,8 +131,7 @@ class McDropout:
             refuse_functional(self._model, inputs[:2])
             self._searched = True
         with torch.inference_mode():
-            features: Tensor = self._prefix(inputs)
-        return features
+            return self._prefix(inputs)
 
     def draw(self, n_samples: int, *, seed: int) -> Draw:
         """Draws one seed per network; its masks are made when the shapes are known."""

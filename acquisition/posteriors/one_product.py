@@ -1,7 +1,7 @@
 """T networks of a chain whose only layer after the dropout is Linear: one matrix product for all T.
 
-Formula: logits[t] = W (h ⊙ m_t) + b = (W scaled by m_t column-wise) h + b; the T scaled matrices one below the
-other are one (T·C) × D matrix. Memory of the weights: 4·T·C·D bytes.
+Formula: logits[t] = W (h ⊙ m_t) + b = (W scaled by m_t column-wise) h + b; the T scaled matrices one below
+the other are one (T·C) × D matrix. Memory of the weights: 4·T·C·D bytes.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """Label efficiency on scikit-learn's digits: what choosing by BALD buys over choosing at random.
 
-    python tests/benchmarks/digits_label_efficiency.py [--seeds 10] [--first-seed 0] [--write docs/benchmarks.md]
+    python tests/benchmarks/digits_label_efficiency.py [--seeds 10] [--first-seed 0] [--write FILE]
 
-Each seed splits the 1,797 images into 600 test items and a pool, and labels 20 items of the pool at random. Every
-arm starts from those 20, adds 10 labels a step up to 150, trains anew at each step and is measured by the
-accuracy of the posterior's mean prediction. Arms of one seed share split, first labels and seeds of training, so
-the difference to random is paired. Area: the mean accuracy over the 14 points of the curve.
+Each seed splits the 1,797 images into 600 test items and a pool, and labels 20 items of the pool at random.
+Every arm starts from those 20, adds 10 labels a step up to 150, trains anew at each step and is measured by
+the accuracy of the posterior's mean prediction. Arms of one seed share split, first labels and seeds of
+training, so the difference to random is paired. Area: the mean accuracy over the 14 points of the curve.
 """
 
 from __future__ import annotations

@@ -3,8 +3,9 @@
     python tests/benchmarks/scoring_speed.py [--rounds 5]
 
 baal: ``ModelWrapper.predict_on_dataset`` of the patched model, then ``BALD``; with its defaults except for no
-worker processes, and in its best setting (``MCCachingModule``, no replication in memory). Rounds are interleaved;
-a ratio is one of medians. Both sides compute T passes with dropout for every item; the masks differ.
+worker processes, and in its best setting (``MCCachingModule``, no replication in memory). Rounds are
+interleaved; a ratio is one of medians. Both sides compute T passes with dropout for every item; the
+masks differ.
 """
 
 from __future__ import annotations
