@@ -1,9 +1,9 @@
 """The one place where objects are built: from settings to the parts that the steps are given."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from connectors.labelers.protocol import Annotator, Labeler
 from connectors.sources.catalog import open_source
@@ -19,6 +19,9 @@ from workbench.steps.leases import this_process
 from workbench.steps.parts import Parts, Progress, Report
 from workbench.steps.present import presenter
 from workbench.storage.store import Clock, Store, open_store, utc_now
+
+if TYPE_CHECKING:
+    from connectors.labelers.label_studio import LabelStudioLabeler
 
 EMBEDDED_FILE = "labeler.db"
 
@@ -44,17 +47,18 @@ def open_parts(
     settings = load_settings(path)
     with project_store(settings, clock) as store:
         project = ensure_project(store, settings)
-        yield Parts(
-            store=store,
-            project=project,
-            config=settings.config,
-            directory=settings.directory,
-            labeler=labeler or build_labeler(settings),
-            learner=build_learner(settings),
-            present=presenter(settings, project),
-            owner=this_process(),
-            progress=progress,
-        )
+        with closing(build_labeler(settings)) if labeler is None else nullcontext(labeler) as used:
+            yield Parts(
+                store=store,
+                project=project,
+                config=settings.config,
+                directory=settings.directory,
+                labeler=used,
+                learner=build_learner(settings),
+                present=presenter(settings, project),
+                owner=this_process(),
+                progress=progress,
+            )
 
 
 @contextmanager
@@ -90,18 +94,17 @@ def build_labeler(settings: Settings) -> Labeler:
 
         settings.directory.mkdir(parents=True, exist_ok=True)
         return EmbeddedLabeler(settings.directory / EMBEDDED_FILE)
-    from connectors.labelers.label_studio import connect
-
-    url, key = label_studio_access(settings)
-    return connect(url, key)
+    return connect_label_studio(settings)
 
 
-def label_studio_access(settings: Settings) -> tuple[str, str]:
-    """The address and the token of Label Studio.
+def connect_label_studio(settings: Settings) -> "LabelStudioLabeler":
+    """Connect to Label Studio with the address and the token of the environment.
 
     Raises:
         ConfigProblem: One of them is missing.
     """
+    from connectors.labelers.label_studio import connect
+
     url, key = settings.label_studio_url, settings.label_studio_api_key
     missing = [
         name for name, value in (("LABEL_STUDIO_URL", url), ("LABEL_STUDIO_API_KEY", key)) if not value
@@ -111,7 +114,7 @@ def label_studio_access(settings: Settings) -> tuple[str, str]:
             f"{' and '.join(missing)} not set. Put it into the environment or into a file named .env beside "
             "workbench.toml; the token stands in Label Studio under Account & Settings."
         )
-    return url, key
+    return connect(url, key)
 
 
 def build_learner(settings: Settings) -> Learner:

@@ -9,8 +9,9 @@ from typing import NamedTuple
 import acquisition
 from acquisition.errors import AcquisitionError
 from connectors.errors import ConnectorError
+from connectors.labelers.protocol import Labeler
 from connectors.labelers.records import ProjectSpec, TaskType
-from workbench.bootstrap import build_labeler, build_learner, label_studio_access
+from workbench.bootstrap import build_learner, connect_label_studio
 from workbench.config.load import load_settings
 from workbench.config.model import Settings
 from workbench.domain.errors import ModelProblem, WorkbenchError
@@ -122,18 +123,18 @@ def _model(settings: Settings, rows: list[PoolRow]) -> str:
 def _labeler(settings: Settings, store: Store) -> str:
     if settings.config.labeler.kind == "embedded":
         return "the embedded one"
-    url, _token = label_studio_access(settings)
-    with build_labeler(settings) as labeler:
+    with connect_label_studio(settings) as labeler:
         who = labeler.whoami()
-        return f"{url} answers, signed in as {who}; {_project_there(settings, store, labeler)}"
+        there = _project_there(settings, store, labeler)
+    return f"{settings.label_studio_url} answers, signed in as {who}; {there}"
 
 
-def _project_there(settings: Settings, store: Store, labeler: object) -> str:
+def _project_there(settings: Settings, store: Store, labeler: Labeler) -> str:
     existing = settings.config.labeler.project_id or _linked(settings, store)
     if existing is None:
         return "its project will be made with the first round"
     config = settings.config
-    remote = labeler.open_project(  # type: ignore[attr-defined]
+    remote = labeler.open_project(
         ProjectSpec(
             title=config.project.name,
             task_type=TaskType.IMAGE if config.project.kind is TaskKind.IMAGE else TaskType.TEXT,

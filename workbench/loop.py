@@ -75,12 +75,10 @@ def tell(parts: Parts, *, close: bool = False) -> Told:
         if progress.share < parts.config.round.close_when and not close:
             return Told(pulled=pulled, round=current, progress=progress)
     with lease(parts, current) as held:
-        if held.position is RoundState.LABELING:
-            held = settle(parts, held, close=close)
-        held = _go_on(parts, held)
-        with parts.store.begin() as tx:
-            progress = progress_of(tx, held)
-    return Told(pulled=pulled, round=held, progress=progress)
+        waits = held.position is RoundState.LABELING
+        reached = _go_on(parts, settle(parts, held, close=close) if waits else held)
+    with parts.store.begin() as tx:
+        return Told(pulled=pulled, round=reached, progress=progress_of(tx, reached))
 
 
 def resume(parts: Parts) -> Round:
@@ -115,9 +113,10 @@ def cancel(parts: Parts) -> Round:
 
 def _go_on(parts: Parts, held: Round) -> Round:
     """Run step after step until the round waits for people or is closed."""
-    while step := STEPS.get(held.position):
-        held = step(parts, held)
-    return held
+    reached = held
+    while step := STEPS.get(reached.position):
+        reached = step(parts, reached)
+    return reached
 
 
 def _plan(parts: Parts, batch_size: int) -> Round:
@@ -140,8 +139,8 @@ def _refuse_open(current: Round | None) -> None:
         return
     if current.position is RoundState.LABELING:
         raise RoundProblem(
-            f"Round {current.number} is waiting for its labels. Type `workbench round tell` to bring them in, "
-            "`workbench round tell --close` to go on with what is there, or `workbench round cancel`."
+            f"Round {current.number} is waiting for its labels. Type `workbench round tell` to bring them "
+            "in, `workbench round tell --close` to go on with what is there, or `workbench round cancel`."
         )
     raise RoundProblem(
         f"Round {current.number} is not finished (it is '{current.state}'). "

@@ -1,20 +1,17 @@
-"""The loop in Python: ``open_project``, ``ask``, ``tell``, ``curve``. The loop is the user's as much as ours."""
+"""The loop in Python: ``open_project``, ``ask``, ``tell``, ``curve``."""
 
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from workbench import loop
 from workbench.bootstrap import hand_annotator, open_parts
 from workbench.domain.errors import ProjectProblem
 from workbench.loop import Told
-from workbench.reports.curve import curve_frame
+from workbench.reports.curve import Frame, curve_frame
 from workbench.steps.parts import Parts
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 NAME = "notebook"
 
@@ -74,7 +71,7 @@ class LoopHandle:
             self._answer(labels)
         return loop.tell(self._parts, close=close)
 
-    def curve(self) -> "pd.DataFrame":
+    def curve(self) -> Frame:
         """The budget curve: ``round, labels, annotations, seconds, cost, metric, value, low, high``."""
         with self._parts.store.begin() as tx:
             return curve_frame(tx.results.budget_points(self._parts.project.id))

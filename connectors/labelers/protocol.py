@@ -57,6 +57,9 @@ class Labeler(Protocol):
     def changed_tasks(self, project_id: str, since: datetime | None) -> Iterator[RemoteTask]:
         """Stream tasks whose annotations changed at or after ``since`` (all tasks when None)."""
 
+    def close(self) -> None:
+        """Let go of connections and files; closing twice is no error."""
+
     def all_tasks(self, project_id: str) -> Iterator[TaskId]:
         """Stream the ids of every task that carries an item key, without annotations."""
 

@@ -40,7 +40,8 @@ def add(
 ) -> None:
     """Add images, texts or rows of numbers to the pool; the same source again adds nothing.
 
-    Examples: `workbench pool add photos/ --label folders --test-share 0.2`, `workbench pool add sms.csv --text message`
+    Examples: `workbench pool add photos/ --label folders --test-share 0.2`,
+    `workbench pool add sms.csv --text message`
     """
     from workbench.bootstrap import add_to_pool
 

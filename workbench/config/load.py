@@ -103,8 +103,8 @@ def _nearest(location: Sequence[int | str]) -> str:
 def _known_keys(location: Sequence[int | str]) -> list[str]:
     model: Any = Config
     for part in location:
-        field = model.model_fields.get(str(part)) if isinstance(model, type) else None
-        model = field.annotation if field else None
+        fields = getattr(model, "model_fields", {})
+        model = fields[part].annotation if part in fields else None
     if isinstance(model, type) and issubclass(model, BaseModel):
         return list(model.model_fields)
     return []

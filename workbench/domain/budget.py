@@ -67,7 +67,7 @@ def affordable(
     one = spent.plus(promise(reserved + 1, overlap=overlap, spent=spent, prices=prices))
     raise BudgetExhausted(
         f"One more label would break the budget: {'; '.join(_broken(one, caps, prices))}. "
-        "Raise the cap under [budget] in workbench.toml, or stop here: `workbench report` shows what was bought."
+        "Raise the cap under [budget] in workbench.toml, or stop: `workbench report` shows what was bought."
     )
 
 

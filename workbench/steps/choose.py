@@ -1,10 +1,11 @@
 """Scored → selected: choose the batch, reserve its budget and write the outbox, in one transaction."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 import acquisition
 from workbench.domain.budget import affordable
@@ -26,10 +27,10 @@ class Candidates:
     """What can be chosen: where each item lies, and its scores if it has any."""
 
     keys: list[str]
-    shard_N: np.ndarray
-    row_N: np.ndarray
-    predicted_N: np.ndarray | None = None
-    columns: Mapping[str, np.ndarray] | None = None
+    shard_N: NDArray[Any]
+    row_N: NDArray[Any]
+    predicted_N: NDArray[Any] | None = None
+    columns: Mapping[str, NDArray[Any]] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +136,7 @@ def _wanted(
 def _covering(
     parts: Parts, candidates: Candidates, shards: list[PoolShard], size: int, seed: int
 ) -> list[int]:
-    subset = np.arange(len(candidates.keys))
+    subset: NDArray[Any] = np.arange(len(candidates.keys))
     if len(subset) > max(COVERAGE_LIMIT, size):
         drawn = np.random.default_rng(seed).choice(len(subset), max(COVERAGE_LIMIT, size), replace=False)
         subset = np.sort(drawn)
@@ -186,14 +187,17 @@ def _write(
 
 
 def _selection(parts: Parts, candidates: Candidates, pick: Pick, rank: int) -> Selection:
-    base = Selection(
-        item_key=candidates.keys[pick.index], rank=rank, reason=pick.reason, propensity=pick.propensity
+    scored: dict[str, Any] = {}
+    if candidates.columns is not None and candidates.predicted_N is not None:
+        scored = {name: float(candidates.columns[name][pick.index]) for name in SCORE_COLUMNS}
+        scored["predicted"] = parts.project.classes[int(candidates.predicted_N[pick.index])]
+    return Selection(
+        item_key=candidates.keys[pick.index],
+        rank=rank,
+        reason=pick.reason,
+        propensity=pick.propensity,
+        **scored,
     )
-    if candidates.columns is None or candidates.predicted_N is None:
-        return base
-    values = {name: float(candidates.columns[name][pick.index]) for name in SCORE_COLUMNS}
-    predicted = parts.project.classes[int(candidates.predicted_N[pick.index])]
-    return replace(base, predicted=predicted, **values)
 
 
 def _new_items(
@@ -223,7 +227,7 @@ def _rows_at(parts: Parts, candidates: Candidates, indices: list[int], shards: l
 
 
 def _payloads(
-    parts: Parts, candidates: Candidates, subset: np.ndarray, shards: list[PoolShard]
+    parts: Parts, candidates: Candidates, subset: NDArray[Any], shards: list[PoolShard]
 ) -> Iterator[list[Mapping[str, Any]]]:
     places = set(zip(candidates.shard_N[subset].tolist(), candidates.row_N[subset].tolist(), strict=True))
     for position, shard in enumerate(shards):
@@ -258,7 +262,7 @@ def _scored(parts: Parts, held: Round, shards: list[PoolShard], unavailable: set
     )
 
 
-def _stacked(arrays: list[np.ndarray]) -> np.ndarray:
+def _stacked(arrays: list[NDArray[Any]]) -> NDArray[Any]:
     return np.concatenate(arrays) if arrays else np.zeros(0)
 
 

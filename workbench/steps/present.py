@@ -11,12 +11,11 @@ from typing import Any
 from urllib.parse import quote
 
 from connectors.labelers.pictures import inline_picture, local_files_address
-
 from workbench.config.model import Settings
 from workbench.domain.records import Project, TaskKind
 from workbench.steps.parts import Present
 
-SECRET_FILE = "picture-secret"
+SECRET_FILE = "picture-secret"  # noqa: S105  # a file's name
 
 
 def presenter(settings: Settings, project: Project) -> Present:

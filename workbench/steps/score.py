@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from workbench.domain.records import PoolShard
 from workbench.domain.rounds import Round, RoundState
@@ -110,10 +111,11 @@ def _score_shard(
     return Scores(keys, np.array(rows, np.int64), _joined([c.predicted_N for c in chunks], np.int32), columns)
 
 
-def _joined(parts_of_N: list[Any], kind: type) -> np.ndarray:
+def _joined(parts_of_N: list[Any], kind: type) -> NDArray[Any]:
     if not parts_of_N:
         return np.zeros(0, kind)
-    return np.concatenate([part.cpu().numpy() for part in parts_of_N]).astype(kind)
+    joined: NDArray[Any] = np.concatenate([part.cpu().numpy() for part in parts_of_N])
+    return joined.astype(kind)
 
 
 def _facts(parts: Parts, held: Round, trained: Trained, unavailable: set[str]) -> dict[str, Any]:

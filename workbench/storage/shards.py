@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from workbench.domain.errors import ArtifactProblem
 
@@ -38,9 +38,9 @@ class Scores(NamedTuple):
     """The scores of part of a pool, row by row."""
 
     keys: list[str]
-    rows_N: np.ndarray
-    predicted_N: np.ndarray
-    columns: dict[str, np.ndarray]
+    rows_N: NDArray[Any]
+    predicted_N: NDArray[Any]
+    columns: dict[str, NDArray[Any]]
 
 
 class ShardFacts(NamedTuple):

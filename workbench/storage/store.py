@@ -80,7 +80,9 @@ class Store:
             DatabaseProblem: The database is away, locked for too long, or its disk is full.
         """
         if getattr(self._open, "here", False):
-            raise RuntimeError("A transaction is open in this thread already: one inside another waits forever.")
+            raise RuntimeError(
+                "A transaction is open in this thread already: one inside another waits forever."
+            )
         self._open.here = True
         try:
             with self.engine.begin() as connection:

@@ -1,0 +1,52 @@
+"""What is shipped: three packages and nothing else, and commands that answer at once."""
+
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_the_wheel_holds_three_packages_with_migrations_and_types(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    for name in ("acquisition", "connectors", "workbench", "migrations", "tests/house"):
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source / name)
+    subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", tmp_path, source],
+        check=True,
+        capture_output=True,
+    )
+    (wheel,) = tmp_path.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    tops = {name.split("/")[0] for name in names if ".dist-info" not in name}
+    assert tops == {"acquisition", "connectors", "workbench"}
+    for needed in (
+        "workbench/migrations/env.py",
+        "workbench/migrations/versions/0001_first_schema.py",
+        "workbench/reports/report.html",
+        "workbench/config/template.toml",
+        "acquisition/py.typed",
+        "connectors/py.typed",
+        "workbench/py.typed",
+    ):
+        assert needed in names
+    missing = {
+        f"{package}/{path.relative_to(ROOT / package).as_posix()}"
+        for package in ("acquisition", "connectors", "workbench")
+        for path in (ROOT / package).rglob("*.py")
+    } - set(names)
+    assert missing == set()
+
+
+def test_help_imports_nothing_heavy() -> None:
+    heavy = "torch numpy pandas sqlalchemy pydantic httpx label_studio_sdk matplotlib sklearn baal"
+    code = (
+        "import sys; from workbench.cli.main import run; run(['--help']); "
+        f"print('LOADED', sorted(set({heavy!r}.split()) & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip().endswith("LOADED []")
