@@ -63,17 +63,18 @@ class EmbeddedStore:
     """An open database whose moments never repeat, even when the clock stands still or goes back."""
 
     def __init__(self, path: Path | None, clock: Callable[[], datetime]) -> None:
-        self._connection = sqlite3.connect(
-            path or ":memory:", timeout=30.0, isolation_level=None, check_same_thread=False
-        )
-        self._connection.row_factory = sqlite3.Row
         self._clock = clock
         self._lock = threading.RLock()
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.execute("PRAGMA foreign_keys = ON")
-        with self.write() as database:
-            for statement in SCHEMA.split(";\n"):
-                database.execute(statement)
+        self._name = str(path or "in memory")
+        with self._translated():
+            self._connection = sqlite3.connect(
+                path or ":memory:", timeout=30.0, isolation_level=None, check_same_thread=False
+            )
+        try:
+            self._set_up()
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Close the database."""
@@ -81,13 +82,22 @@ class EmbeddedStore:
 
     def read(self, query: str, *values: object) -> list[sqlite3.Row]:
         """Ask for rows."""
-        with self._lock, _translated():
+        with self._lock, self._translated():
             return self._connection.execute(query, values).fetchall()
+
+    def _set_up(self) -> None:
+        self._connection.row_factory = sqlite3.Row
+        with self._translated():
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.execute("PRAGMA foreign_keys = ON")
+        with self.write() as database:
+            for statement in SCHEMA.split(";\n"):
+                database.execute(statement)
 
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
         """Open the one kind of transaction there is: all of it, or nothing."""
-        with self._lock, _translated():
+        with self._lock, self._translated():
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
@@ -106,6 +116,18 @@ class EmbeddedStore:
         database.execute("UPDATE clock SET last = ?", (taken[-1],))
         return taken
 
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
+                raise
+            raise LabelerUnreachable(
+                f"The embedded labeler's file {self._name} can not be used ({error}). Nothing was changed: "
+                "check the path and the disk, and close other programs that hold the file."
+            ) from error
+
 
 def write_moment(moment: datetime) -> str:
     """Write a moment so that the order of texts is the order of moments."""
@@ -121,14 +143,3 @@ def number(key: str) -> int:
     if not key.isdecimal():
         raise LabelerRefused(f"The embedded labeler numbers its projects and tasks; {key!r} is not a number.")
     return int(key)
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        raise LabelerUnreachable(
-            f"The embedded labeler's file can not be used: {error}. Nothing was changed; "
-            "close other programs that hold it, or check the disk."
-        ) from error

@@ -12,11 +12,11 @@ import secrets
 import shutil
 import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -31,11 +31,22 @@ from connectors.labelers.server_process import (
     write_private,
     write_record,
 )
+from connectors.labelers.server_template import copy_template
 
-DATABASE: Final = "label_studio.sqlite3"
 LOG: Final = "server.log"
 PROGRAM_VARIABLE: Final = "LABEL_STUDIO_BIN"
-FOREIGN_SETTINGS: Final = ("LABEL_STUDIO_", "HEARTEX_", "DJANGO_")
+#: Label Studio reads its settings with and without its own prefix; the user's own must not reach it.
+FOREIGN_SETTINGS: Final = (
+    "LABEL_STUDIO_",
+    "HEARTEX_",
+    "DJANGO_",
+    "DATABASE_",
+    "POSTGRE_",
+    "REDIS_",
+    "HOST",
+    "DEBUG",
+    "SECRET_KEY",
+)
 QUIET: Final = {
     "LATEST_VERSION_CHECK": "false",
     "COLLECT_ANALYTICS": "false",
@@ -159,7 +170,12 @@ class LabelStudioServer:
         if noted is None or not noted.alive() or not (self._dir / "credentials.json").exists():
             return False
         self._tell(f"Label Studio is running already at {noted.url}.")
-        self._await(noted)
+        try:
+            self._await(noted)
+        except LabelerUnreachable:
+            if noted.alive():
+                raise
+            return False
         self._process = noted
         return True
 
@@ -167,10 +183,9 @@ class LabelStudioServer:
         if not (self._dir / "credentials.json").exists():
             owner = Owner(email=self._email, password=secrets.token_urlsafe(18), token=secrets.token_hex(20))
             write_private(self._dir / "credentials.json", asdict(owner))
-        if self._template is not None and not (self._dir / DATABASE).exists():
-            make_template(self._template, self._program, self._tell)
-            shutil.copyfile(self._template / DATABASE, self._dir / f"{DATABASE}.new")
-            (self._dir / f"{DATABASE}.new").replace(self._dir / DATABASE)
+        if self._template is not None:
+            bare = partial(_environment, owner=None, files_root=None)
+            copy_template(self._template, self._dir, self._program, bare, self._tell)
 
     def _launch(self) -> None:
         port = free_port(self._port)
@@ -201,7 +216,9 @@ class LabelStudioServer:
         began = told = time.monotonic()
         while not _answers(process.url, self.owner):
             now = time.monotonic()
-            if not process.alive() or now - began > self._timeout or _moved_on(self._dir / LOG):
+            if _moved_on(self._dir / LOG, process.port):
+                raise LabelerRefused(f"Port {process.port} was taken by another program. Start again.")
+            if not process.alive() or now - began > self._timeout:
                 raise LabelerUnreachable(self._why_not(process))
             if now - told > 5:
                 self._tell(f"Label Studio is starting, {now - began:.0f} s ...")
@@ -236,34 +253,6 @@ def find_program(environment: Mapping[str, str], *places: Path) -> Path:
         "'python -m venv ls && ls/bin/pip install label-studio==1.23.2', and set "
         f"{PROGRAM_VARIABLE}=ls/bin/label-studio."
     )
-
-
-def make_template(directory: Path, program: Path, tell: Callable[[str], None] = _quiet) -> None:
-    """Prepare an empty database once, whole or not at all; it holds no user and no key."""
-    if (directory / DATABASE).exists():
-        return
-    tell("Preparing an empty Label Studio database (once, about half a minute) ...")
-    directory.absolute().parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=directory.absolute().parent, prefix=".preparing-") as work:
-        _migrate(Path(work), program)
-        ready = Path(work) / "ready"
-        ready.mkdir()
-        (Path(work) / DATABASE).replace(ready / DATABASE)
-        with suppress(OSError):  # somebody else was faster: theirs is as good
-            ready.replace(directory)
-
-
-def _migrate(work: Path, program: Path) -> None:
-    done = subprocess.run(  # noqa: S603  (the program the user named)
-        [str(program), "init", "--quiet"],
-        env=_environment(work, None, None),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        check=False,
-    )
-    if done.returncode != 0 or not (work / DATABASE).exists():
-        tail = "\n  ".join(done.stderr.decode(errors="replace").splitlines()[-8:])
-        raise LabelerUnreachable(f"{program} could not prepare a database:\n  {tail}")
 
 
 def free_port(wanted: int | None) -> int:
@@ -311,8 +300,9 @@ def _answers(url: str, owner: Owner) -> bool:
         return False
 
 
-def _moved_on(log: Path) -> bool:
-    return log.exists() and b"is in use" in log.read_bytes()
+def _moved_on(log: Path, port: int) -> bool:
+    with log.open("rb") as file:
+        return f"Port {port} is in use".encode() in file.read(10_000)
 
 
 @contextmanager

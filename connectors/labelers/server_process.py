@@ -59,12 +59,13 @@ class ServerProcess:
 
 
 def start_time(pid: int) -> str:
-    """Read when a process began, in clock ticks since boot; empty without ``/proc`` or process."""
+    """Read when a process began, in clock ticks since boot; empty when it ended or without ``/proc``."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
         return ""
-    return stat.rpartition(")")[2].split()[19]
+    state, *fields = stat.rpartition(")")[2].split()
+    return "" if state == "Z" else fields[18]
 
 
 def write_record(path: Path, process: ServerProcess) -> None:
