@@ -64,10 +64,10 @@ class Pictures:
     def coverage(self, batches: Iterable[Sequence[Payload]], seed: int) -> NDArray[np.float32]:
         """Compute the principal components of small grey copies."""
         thumbnails = [_pixels(payload["path"], "L", THUMBNAIL) for batch in batches for payload in batch]
+        if not thumbnails:
+            return np.zeros((0, 1), np.float32)
         values_N_D = np.array(thumbnails, np.float32).reshape(len(thumbnails), -1) / np.float32(255)
-        return reduced(
-            values_N_D - values_N_D.mean(0) if thumbnails else values_N_D, COVERAGE_DIMENSIONS, seed
-        )
+        return reduced(values_N_D - values_N_D.mean(0), COVERAGE_DIMENSIONS, seed)
 
 
 def _pixels(path: str, mode: str, size: tuple[int, int]) -> NDArray[np.uint8]:

@@ -4,13 +4,13 @@ Runs of 2 to 4 characters inside words beat words and word pairs in the same 409
 model: 200 labels gave 0.961 against 0.915 on SMS spam and 0.668 against 0.550 on AG News (3 seeds each).
 """
 
-import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.sparse import vstack  # type: ignore[import-untyped]
 from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
 from torch import Tensor
 
@@ -63,11 +63,12 @@ class HashedText:
 
     def coverage(self, batches: Iterable[Sequence[Payload]], seed: int) -> NDArray[np.float32]:
         """Compute the leading directions of the tf-idf weighted words, rows of length one."""
-        texts = itertools.chain.from_iterable(map(_texts, batches))
-        counts = self._coverage_vectorizer().transform(texts)
-        features_N_D = reduced(
-            TfidfTransformer(sublinear_tf=True).fit_transform(counts), COVERAGE_DIMENSIONS, seed
-        )
+        vectorizer = self._coverage_vectorizer()
+        counts = [vectorizer.transform(_texts(batch)) for batch in batches if batch]
+        if not counts:
+            return np.zeros((0, 1), np.float32)
+        weighted_N_D = TfidfTransformer(sublinear_tf=True).fit_transform(vstack(counts))
+        features_N_D = reduced(weighted_N_D, COVERAGE_DIMENSIONS, seed)
         lengths_N = np.linalg.norm(features_N_D, axis=1, keepdims=True)
         unit_N_D: NDArray[np.float32] = features_N_D / np.maximum(lengths_N, np.float32(1e-12))
         return unit_N_D
