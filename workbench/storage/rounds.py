@@ -11,6 +11,8 @@ from workbench.domain.rounds import FINISHED, Round, RoundState, check_cancel, c
 from workbench.storage.statements import insert_one
 from workbench.storage.tables import round_
 
+FREE: dict[str, Any] = {"lease_owner": None, "lease_until": None}
+
 
 class Rounds:
     """The round table."""
@@ -91,7 +93,7 @@ class Rounds:
 
     def release(self, held: Round) -> None:
         """Give the lease back."""
-        self._write(held, lease_owner=None, lease_until=None)
+        self._write(held, **FREE)
 
     def move(self, held: Round, target: RoundState, **changes: Any) -> Round:
         """Go on to the next state, under the lease.
@@ -101,7 +103,8 @@ class Rounds:
             RoundBusy: The lease was lost.
         """
         check_move(self.get(held.id).position, target)
-        self._write(held, state=target, failed_from=None, error=None, **changes)
+        freed = FREE if target in FINISHED else {}
+        self._write(held, state=target, failed_from=None, error=None, **freed, **changes)
         return self.get(held.id)
 
     def update(self, held: Round, **changes: Any) -> Round:
@@ -121,7 +124,7 @@ class Rounds:
             RoundProblem: It is too late for that.
         """
         check_cancel(self.get(held.id))
-        self._write(held, state=RoundState.CANCELLED, failed_from=None)
+        self._write(held, state=RoundState.CANCELLED, failed_from=None, **FREE)
 
     def _write(self, held: Round, **values: Any) -> None:
         changed = self._connection.execute(
