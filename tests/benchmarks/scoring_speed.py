@@ -41,8 +41,8 @@ def cnn() -> nn.Module:
 CASES: tuple[tuple[str, Callable[[], nn.Module], tuple[int, ...], int, int], ...] = (
     ("MLP 384-256-10", mlp, (384,), 20, 20_000),
     ("MLP 384-256-10", mlp, (384,), 100, 5_000),
-    ("CNN of Gal et al., 28×28", cnn, (1, 28, 28), 20, 300),
-    ("CNN of Gal et al., 28×28", cnn, (1, 28, 28), 100, 100),
+    ("CNN of Gal et al., 28×28", cnn, (1, 28, 28), 20, 500),
+    ("CNN of Gal et al., 28×28", cnn, (1, 28, 28), 100, 200),
 )
 
 
