@@ -22,6 +22,8 @@ from connectors.errors import SourceError
 
 #: Memory follows it, and no single row may be larger.
 BLOCK_BYTES = 16 << 20
+#: Rows that are Python objects at the same time.
+SLICE_ROWS = 16_384
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +121,8 @@ def _reader(path: Path, stream: IO[bytes], columns: Sequence[str], dialect: Dial
 
 def _batches(path: Path, reader: Any) -> Iterator[Any]:
     try:
-        yield from reader
+        for block in reader:
+            yield from (block.slice(first, SLICE_ROWS) for first in range(0, block.num_rows, SLICE_ROWS))
     except pa.ArrowInvalid as error:
         raise _unparsed(path, error) from error
 
