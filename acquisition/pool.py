@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from acquisition.checks import check_count
+from acquisition.devices import usable
 from acquisition.numerics import mutual_information, summarize
 from acquisition.prediction import Chunk, drawn, predicted_chunks
 from acquisition.scoring import checked_scores, seeded_function
@@ -40,11 +41,12 @@ def score_pool(
 
     Raises:
         UnknownMethod: There is no such function.
+        InvalidOption: The device can not be used here, or a count is none.
         InvalidInput: The model can not take the items, or its outputs are no class scores.
         NotFinite: NaN or infinity in items or outputs; its ``rows`` count over the pool.
     """
     scorer = seeded_function(function, seed)
-    placed = posterior if device is None else posterior.to(device)
+    placed = posterior if device is None else posterior.to(usable(device))
     draw = drawn(placed, n_samples, seed)
     return (_scored(chunk, scorer) for chunk in predicted_chunks(placed, batches, draw, start))
 
@@ -75,6 +77,7 @@ def rank_pool(
 
     Raises:
         UnknownMethod: There is no such function.
+        InvalidOption: The device can not be used here, or a count is none.
         InvalidInput: The model can not take the items, or its outputs are no class scores.
         NotFinite: NaN or infinity in items or outputs; its ``rows`` count over the pool.
     """

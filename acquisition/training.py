@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from acquisition.checks import check_count, check_items, refuse_probabilities
+from acquisition.devices import usable
 from acquisition.errors import InvalidInput, InvalidOption, NotFinite
 from acquisition.randomness import derived_seed, forked, generator
 from acquisition.types import ModuleFactory, Progress
@@ -59,7 +60,7 @@ class Recipe:
             batch_size=batch_size,
             learning_rate=learning_rate,
             weight_decay=weight_decay,
-            device=torch.device(device),
+            device=usable(device),
         )
 
     def n_batches(self, n_items: int) -> int:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state
 
 from acquisition.checks import check_count
+from acquisition.devices import usable
 from acquisition.errors import InvalidInput, NotStochastic
 from acquisition.posteriors.chains import flat
 from acquisition.randomness import derived_seed, generator
@@ -151,7 +152,7 @@ class Ensemble:
 
     def to(self, device: torch.device | str) -> Ensemble:
         """Returns this posterior on a device; itself where it is there already."""
-        if torch.device(device) == self.device:
+        if usable(device) == self.device:
             return self
         return Ensemble([copy.deepcopy(member).to(device) for member in self._members])
 

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd
 
+from acquisition.devices import usable
 from acquisition.errors import InvalidInput, NotStochastic
 from acquisition.posteriors.chains import flat, stages
 from acquisition.posteriors.deterministic import images_last
@@ -147,7 +148,7 @@ class McDropout:
 
     def to(self, device: torch.device | str) -> McDropout:
         """Returns this posterior on a device; itself where it is there already."""
-        if torch.device(device) == self.device:
+        if usable(device) == self.device:
             return self
         return McDropout(copy.deepcopy(self._model).to(device))
 

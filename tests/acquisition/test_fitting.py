@@ -84,6 +84,7 @@ def test_a_model_without_dropout_is_refused_before_it_is_trained(blobs):
         ({"batch_size": 0}, "batch_size is 0"),
         ({"learning_rate": 0.0}, "learning_rate is 0.0"),
         ({"weight_decay": -1.0}, "weight_decay is -1.0"),
+        ({"device": "gpu0"}, "Device 'gpu0' can not be used here"),
     ],
 )
 def test_options_are_checked(blobs, options, match):

@@ -124,6 +124,8 @@ def test_wrong_requests_are_refused(posterior, pool, make_model):
         acquisition.rank_pool(posterior, pool, keep=0)
     with pytest.raises(acquisition.InvalidOption, match="n_samples is 0"):
         acquisition.rank_pool(posterior, pool, n_samples=0)
+    with pytest.raises(acquisition.InvalidOption, match="Device 'gpu0' can not be used here"):
+        acquisition.score_pool(posterior, pool, device="gpu0")
     with pytest.raises(acquisition.UnknownMethod):
         acquisition.score_pool(posterior, pool, "bold")
     with pytest.raises(acquisition.InvalidInput, match=r"items of shape \[5\] and type torch.float32"):
