@@ -2,13 +2,15 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from connectors.errors import LabelerRefused
-from connectors.labelers.label_studio_server import LabelStudioServer, Owner, find_program
+from connectors.labelers.label_studio_people import LabelStudioAnnotator, invite_person
+from connectors.labelers.label_studio_server import LabelStudioServer, find_program
+from connectors.labelers.server_environment import Owner
 
 ROOT = Path(__file__).resolve().parents[1]
 SETTINGS = ("LABEL_STUDIO_", "WORKBENCH_", "HEARTEX_")
@@ -21,6 +23,15 @@ class RealLabelStudio:
     url: str
     owner: Owner
     files_root: Path
+    people: dict[str, LabelStudioAnnotator] = field(default_factory=dict)
+
+    def person(self, name: str) -> LabelStudioAnnotator:
+        """Somebody with an account, who stays signed in for the whole session."""
+        if name not in self.people:
+            self.people[name] = invite_person(
+                self.url, self.owner.token, f"{name}@example.com", f"{name}-password"
+            )
+        return self.people[name]
 
 
 @pytest.fixture(autouse=True)
@@ -52,4 +63,7 @@ def label_studio(
         files_root=base / "files",
     )
     with server:
-        yield RealLabelStudio(url=server.url, owner=server.owner, files_root=base / "files")
+        running = RealLabelStudio(url=server.url, owner=server.owner, files_root=base / "files")
+        yield running
+        for person in running.people.values():
+            person.close()

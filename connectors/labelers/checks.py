@@ -38,6 +38,20 @@ def check_tasks(tasks: Sequence[OutgoingTask]) -> None:
                 )
 
 
+def check_size(tasks: Sequence[OutgoingTask], limit: int) -> None:
+    """Refuse a batch that is too large for one request.
+
+    Raises:
+        LabelerRefused: The contents together take more bytes than the limit.
+    """
+    size = sum(len(task.content.encode()) for task in tasks)
+    if size > limit:
+        raise LabelerRefused(
+            f"{len(tasks)} tasks of {size / 1e6:.0f} MB are too much for one request "
+            f"(limit {limit / 1e6:.0f} MB). Send fewer at a time, or pictures by address instead of inline."
+        )
+
+
 def _encodable(text: str) -> bool:
     try:
         text.encode()

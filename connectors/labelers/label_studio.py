@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 import httpx
 
 from connectors.errors import LabelerRefused, OutcomeUnknown
-from connectors.labelers.checks import check_tasks, check_title
+from connectors.labelers.checks import check_size, check_tasks, check_title
 from connectors.labelers.label_config import (
     Control,
     check_classes,
@@ -165,7 +165,7 @@ class LabelStudioLabeler:
         if not tasks:
             return []
         check_tasks(tasks)
-        _check_size(tasks)
+        check_size(tasks, LARGEST_BODY)
         control = self._control(project_id)
         ids = self._import(project_id, tasks, [make_task(control, task) for task in tasks])
         return [
@@ -278,15 +278,6 @@ def _settings(spec: ProjectSpec) -> dict[str, Any]:
         "sampling": MOST_WANTED_FIRST,
         "show_collab_predictions": spec.show_predictions,
     }
-
-
-def _check_size(tasks: Sequence[OutgoingTask]) -> None:
-    size = sum(len(task.content.encode()) for task in tasks)
-    if size > LARGEST_BODY:
-        raise LabelerRefused(
-            f"{len(tasks)} tasks of {size / 1e6:.0f} MB are too much for one request (limit "
-            f"{LARGEST_BODY / 1e6:.0f} MB). Send fewer at a time, or pictures by address instead of inline."
-        )
 
 
 def _refused_import(refusal: Refusal, project_id: str, tasks: Sequence[OutgoingTask]) -> LabelerRefused:

@@ -98,7 +98,7 @@ class LabelStudioClient(httpx.Client):
         except httpx.HTTPError as error:
             raise lost(error, request) from error
         raise_for_status(response)
-        if "/api/" in request.url.path and "html" in response.headers.get("content-type", ""):
+        if "/api/" in request.url.path and response.content and not is_api_answer(response):
             raise not_label_studio(response)
         return response
 

@@ -15,7 +15,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -24,6 +24,7 @@ from typing import Final, Self
 import httpx
 
 from connectors.errors import LabelerRefused, LabelerUnreachable
+from connectors.labelers.server_environment import Owner, server_environment
 from connectors.labelers.server_process import (
     ServerProcess,
     read_record,
@@ -35,34 +36,6 @@ from connectors.labelers.server_template import copy_template
 
 LOG: Final = "server.log"
 PROGRAM_VARIABLE: Final = "LABEL_STUDIO_BIN"
-#: Label Studio reads its settings with and without its own prefix; the user's own must not reach it.
-FOREIGN_SETTINGS: Final = (
-    "LABEL_STUDIO_",
-    "HEARTEX_",
-    "DJANGO_",
-    "DATABASE_",
-    "POSTGRE_",
-    "REDIS_",
-    "HOST",
-    "DEBUG",
-    "SECRET_KEY",
-)
-QUIET: Final = {
-    "LATEST_VERSION_CHECK": "false",
-    "COLLECT_ANALYTICS": "false",
-    "SENTRY_DSN": "",
-    "FRONTEND_SENTRY_DSN": "",
-    "DISABLE_SIGNUP_WITHOUT_LINK": "true",
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Owner:
-    """Who owns a server; kept in the data directory in a file only its owner can read."""
-
-    email: str
-    password: str = field(repr=False)
-    token: str = field(repr=False)
 
 
 def _quiet(_: str) -> None:
@@ -184,7 +157,7 @@ class LabelStudioServer:
             owner = Owner(email=self._email, password=secrets.token_urlsafe(18), token=secrets.token_hex(20))
             write_private(self._dir / "credentials.json", asdict(owner))
         if self._template is not None:
-            bare = partial(_environment, owner=None, files_root=None)
+            bare = partial(server_environment, owner=None, files_root=None)
             copy_template(self._template, self._dir, self._program, bare, self._tell)
 
     def _launch(self) -> None:
@@ -193,7 +166,7 @@ class LabelStudioServer:
         with (self._dir / LOG).open("wb") as log:
             child = subprocess.Popen(  # noqa: S603  (the program the user named)
                 [str(self._program), *_arguments(port)],
-                env=_environment(self._dir, self.owner, self._files_root),
+                env=server_environment(self._dir, self.owner, self._files_root),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -271,24 +244,6 @@ def free_port(wanted: int | None) -> int:
 def _arguments(port: int) -> list[str]:
     where = ["--internal-host", "127.0.0.1", "--port", str(port)]
     return ["start", "--no-browser", *where, "--log-level", "WARNING"]
-
-
-def _environment(data_dir: Path, owner: Owner | None, files_root: Path | None) -> dict[str, str]:
-    ours = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN_SETTINGS)}
-    ours |= QUIET | {"LABEL_STUDIO_BASE_DATA_DIR": str(data_dir)}
-    if owner is not None:
-        ours |= {
-            "LABEL_STUDIO_USERNAME": owner.email,
-            "LABEL_STUDIO_PASSWORD": owner.password,
-            "LABEL_STUDIO_USER_TOKEN": owner.token,
-            "LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN": "true",
-        }
-    if files_root is not None:
-        ours |= {
-            "LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED": "true",
-            "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT": str(files_root.absolute()),
-        }
-    return ours
 
 
 def _answers(url: str, owner: Owner) -> bool:

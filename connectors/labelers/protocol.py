@@ -42,10 +42,12 @@ class Labeler(Protocol):
     def send_tasks(self, project_id: str, tasks: Sequence[OutgoingTask]) -> list[TaskId]:
         """Send tasks in the given order, all or none; ids come back in request order.
 
-        Sending twice makes two tasks: labelers do not deduplicate.
+        Sending twice makes two tasks: labelers do not deduplicate. Send the most wanted first: who labels
+        from a list instead of the queue then gets the same order.
 
         Raises:
             OutcomeUnknown: The request was sent and no answer came.
+            LabelerRefused: A text holds a NUL character, or the batch is too large; nothing was sent.
         """
 
     def delete_tasks(self, project_id: str, task_ids: Sequence[str]) -> None:
@@ -55,7 +57,11 @@ class Labeler(Protocol):
         """Serve the predictions of this model version from now on, most wanted first."""
 
     def changed_tasks(self, project_id: str, since: datetime | None) -> Iterator[RemoteTask]:
-        """Stream tasks whose annotations changed at or after ``since`` (all tasks when None)."""
+        """Stream tasks whose annotations changed at or after ``since`` (all tasks when None).
+
+        In the order of change; a task that changes meanwhile may come again, later and newer. A cursor of
+        the newest ``updated_at`` seen, less a small overlap, therefore loses nothing.
+        """
 
     def close(self) -> None:
         """Let go of connections and files; closing twice is no error."""

@@ -44,7 +44,12 @@ class ProjectSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteProject:
-    """A project as the labeler knows it."""
+    """A project as the labeler knows it.
+
+    Attributes:
+        url: Where a browser opens it; empty for a labeler without pages. In Label Studio, annotators begin
+            with the button "Label All Tasks": only that serves the most wanted task first.
+    """
 
     project_id: str
     url: str

@@ -15,7 +15,6 @@ from connectors.errors import LabelerRefused, ProjectDoesNotFit
 from connectors.labelers.embedded import EmbeddedLabeler
 from connectors.labelers.embedded_people import embedded_annotator
 from connectors.labelers.label_studio import connect
-from connectors.labelers.label_studio_people import invite_person
 from connectors.labelers.protocol import Annotator, Labeler
 from connectors.labelers.records import (
     OutgoingTask,
@@ -58,13 +57,7 @@ def embedded_in_a_file(stack: ExitStack, request: pytest.FixtureRequest) -> Worl
 def real_label_studio(stack: ExitStack, request: pytest.FixtureRequest) -> World:
     server = request.getfixturevalue("label_studio")
     labeler = stack.enter_context(connect(server.url, server.owner.token))
-
-    def person(name: str) -> Person:
-        return stack.enter_context(
-            invite_person(server.url, server.owner.token, f"{name}@example.com", f"{name}-password")
-        )
-
-    return World(labeler, person)
+    return World(labeler, server.person)
 
 
 LABELERS = [
@@ -356,34 +349,36 @@ def choice(*labels: object, **changes: object) -> dict[str, object]:
     return usual | changes
 
 
-INVALID = [
-    pytest.param([], Problem.EMPTY, id="nothing chosen"),
-    pytest.param([choice()], Problem.EMPTY, id="an empty choice"),
-    pytest.param([choice(value={})], Problem.EMPTY, id="no choice"),
-    pytest.param([choice("bird")], Problem.UNKNOWN_LABEL, id="a class that is not there"),
-    pytest.param([choice("Cat")], Problem.UNKNOWN_LABEL, id="another case"),
-    pytest.param([choice("cat", "dog")], Problem.SEVERAL_LABELS, id="two classes"),
-    pytest.param([choice("cat"), choice("dog")], Problem.SEVERAL_LABELS, id="two answers"),
-    pytest.param([choice("cat", from_name="other")], Problem.MALFORMED, id="a foreign tag"),
-    pytest.param([choice("cat", to_name="other")], Problem.MALFORMED, id="a foreign object"),
-    pytest.param([choice("cat", type="labels")], Problem.MALFORMED, id="another type"),
-    pytest.param([{"foo": 1}], Problem.MALFORMED, id="not a result"),
-    pytest.param([choice(7)], Problem.MALFORMED, id="a number"),
-    pytest.param([choice(["cat"])], Problem.MALFORMED, id="a path"),
-    pytest.param([choice("cat"), {"foo": 1}], Problem.MALFORMED, id="a class and something else"),
-    pytest.param([choice(value={"choices": "cat"})], Problem.MALFORMED, id="a bare text"),
-]
+INVALID = {
+    "nothing chosen": ([], Problem.EMPTY),
+    "an empty choice": ([choice()], Problem.EMPTY),
+    "no choice": ([choice(value={})], Problem.EMPTY),
+    "a class that is not there": ([choice("bird")], Problem.UNKNOWN_LABEL),
+    "another case": ([choice("Cat")], Problem.UNKNOWN_LABEL),
+    "two classes": ([choice("cat", "dog")], Problem.SEVERAL_LABELS),
+    "two answers": ([choice("cat"), choice("dog")], Problem.SEVERAL_LABELS),
+    "a foreign tag": ([choice("cat", from_name="other")], Problem.MALFORMED),
+    "a foreign object": ([choice("cat", to_name="other")], Problem.MALFORMED),
+    "another type": ([choice("cat", type="labels")], Problem.MALFORMED),
+    "not a result": ([{"foo": 1}], Problem.MALFORMED),
+    "a number": ([choice(7)], Problem.MALFORMED),
+    "a path": ([choice(["cat"])], Problem.MALFORMED),
+    "a class and something else": ([choice("cat"), {"foo": 1}], Problem.MALFORMED),
+    "a bare text": ([choice(value={"choices": "cat"})], Problem.MALFORMED),
+}
 
 
-@pytest.mark.parametrize(("result", "problem"), INVALID)
-def test_an_invalid_annotation_is_kept_but_never_carries_a_label(
-    world: World, result: object, problem: Problem
-) -> None:
+def test_invalid_annotations_are_kept_but_never_carry_a_label(world: World) -> None:
     project = world.project()
-    (sent,) = world.labeler.send_tasks(project.project_id, [task("a")])
-    world.person("ann").inject(sent.task_id, result)
-    found = only_annotation(world, project)
-    assert (found.label, found.problem, found.skipped) == (None, problem, False)
+    sent = world.labeler.send_tasks(project.project_id, [task(name) for name in INVALID])
+    ann = world.person("ann")
+    for one in sent:
+        ann.inject(one.task_id, INVALID[one.item_key][0])
+    found = {key: one.annotations[0] for key, one in tasks_by_item(world, project).items()}
+    assert {name: one.problem for name, one in found.items()} == {
+        name: why for name, (_, why) in INVALID.items()
+    }
+    assert {(one.label, one.skipped) for one in found.values()} == {(None, False)}
 
 
 def test_a_skip_that_keeps_the_suggested_label_carries_no_label(world: World) -> None:

@@ -162,8 +162,7 @@ def test_a_project_made_by_hand_is_adopted_with_its_own_names(
     raw = client.get(f"/api/tasks/{sent.task_id}/").json()
     assert raw["data"]["picture"] == "https://example.com/a.png"
     assert raw["meta"]["item_id"] == "a"
-    with invite_person(label_studio.url, label_studio.owner.token, "ann@example.com", "ann-password") as ann:
-        ann.annotate(sent.task_id, "dog", seconds=1.0)
+    label_studio.person("ann").annotate(sent.task_id, "dog", seconds=1.0)
     (found,) = labeler.changed_tasks(project_id, None)
     assert found.annotations[0].label == "dog"
     assert found.annotations[0].raw["result"][0]["from_name"] == "animal"
