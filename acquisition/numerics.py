@@ -16,11 +16,6 @@ def entropy(probs: Tensor) -> Tensor:
     return -negative
 
 
-def mean_probs(log_probs_T_N_C: Tensor) -> Tensor:
-    """Computes the mean over networks in probability, not in log-probability."""
-    return log_probs_T_N_C.exp().mean(0)
-
-
 def expected_entropy(log_probs_T_N_C: Tensor, probs_T_N_C: Tensor) -> Tensor:
     """Computes (1/T) Σ_t H[p_t]; takes p and ln p, so that no logarithm is needed."""
     finite_T_N_C = log_probs_T_N_C.clamp_min(torch.finfo(log_probs_T_N_C.dtype).min)

@@ -5,6 +5,8 @@ from contextlib import AbstractContextManager, closing, contextmanager, nullcont
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from connectors.labelers.protocol import Annotator, Labeler
 from connectors.sources.catalog import open_source
 from connectors.sources.records import Content
@@ -118,7 +120,8 @@ def connect_label_studio(settings: Settings) -> "LabelStudioLabeler":
 
 
 def build_learner(settings: Settings) -> Learner:
-    """The learner that the configuration describes."""
+    """The learner that the configuration describes, on as many CPU threads as it says."""
+    torch.set_num_threads(settings.config.model.threads)
     return Learner(learner_spec(settings))
 
 

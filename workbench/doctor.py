@@ -57,7 +57,7 @@ def examine(path: Path) -> Iterator[Finding]:
         ("methods", lambda: _methods(settings)),
         ("model", lambda: _model(settings, rows)),
         ("labeler", lambda: _labeler(settings, store)),
-        ("pictures", lambda: _presented(settings, store, rows)),
+        ("presentation", lambda: _presented(settings, store, rows)),
         ("gpu", _gpu),
         ("disk", lambda: _disk(settings)),
     )
@@ -165,7 +165,8 @@ def _presented(settings: Settings, store: Store, rows: list[PoolRow]) -> str:
     shown = presenter(settings, project)(rows[0].key, rows[0].payload)
     if settings.config.labeler.pictures == "served" and project.kind is TaskKind.IMAGE:
         return _served(shown)
-    return f"annotators are shown {len(shown)} characters for '{rows[0].key}'"
+    what = "a picture" if project.kind is TaskKind.IMAGE else "a text"
+    return f"'{rows[0].key}' is shown to annotators as {what} ({len(shown)} characters on the way)"
 
 
 def _served(address: str) -> str:

@@ -129,7 +129,7 @@ class McDropout:
     def features(self, inputs: Tensor) -> Tensor:
         """Runs everything before the first dropout, once per item."""
         if not self._searched and len(inputs):
-            refuse_functional(self._model, inputs[:2])
+            refuse_functional(self._model, inputs[:2].clone())
             self._searched = True
         with torch.inference_mode():
             return self._prefix(inputs)

@@ -8,6 +8,7 @@ the work is done. What is left is compared with an undisturbed run.
 ``CHAOS_RUNS`` sets how many kills are tried; by default enough to touch every kind of place.
 """
 
+import importlib
 import json
 import os
 import random
@@ -17,6 +18,7 @@ import sqlite3
 import threading
 import time
 import traceback
+import warnings
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -295,8 +297,9 @@ class Scene:
         for place in [*deadly, None]:
             if in_child(act, place, note):
                 break
-        labeler = self.labeler(directory)
-        return what_is_left(config), what_the_labeler_holds(labeler, config), json.loads(note.read_text())
+        with closing(self.labeler(directory)) as labeler:
+            held = what_the_labeler_holds(labeler, config)
+        return what_is_left(config), held, json.loads(note.read_text())
 
 
 @pytest.fixture(autouse=True)
@@ -318,6 +321,10 @@ def embedded() -> Scene:
 @pytest.fixture
 def real(label_studio: Any) -> Scene:
     owner, url = label_studio.owner, label_studio.url
+    with warnings.catch_warnings():
+        # Once here, so that no child has to: it takes seconds.
+        warnings.simplefilter("ignore")
+        importlib.import_module("label_studio_sdk")
     return Scene(
         "chaos",
         "label-studio",

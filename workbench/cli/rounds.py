@@ -143,8 +143,9 @@ def _show_batch(parts: Any, current: "Round", *, as_json: bool) -> None:
     columns = ["rank", "item", "reason", "score", "predicted"]
     show_table(columns, [[p.rank + 1, p.item_key, p.reason, p.score, p.predicted] for p in chosen])
     say(f"Round {current.number} is '{current.state}', chosen by {current.strategy}.")
-    if current.state == "labeling" and link is not None:
-        say(f"Label at {link.url}, then type `workbench round tell`.")
+    if current.state == "labeling":
+        where = f"Label at {link.url}" if link and link.url else "Have the batch labeled"
+        say(f"{where}, then type `workbench round tell`.")
 
 
 def _told_json(told: "Told") -> dict[str, Any]:

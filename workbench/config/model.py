@@ -58,6 +58,7 @@ class ModelSection(Section):
     encoder: Literal["image", "text", "sentence", "features"] | None = None
     encoder_options: dict[str, Any] = Field(default_factory=dict)
     transform: str | None = None
+    threads: Annotated[int, Field(ge=1, le=1024)] = 1
 
 
 class PosteriorSection(Section):

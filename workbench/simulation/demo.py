@@ -11,8 +11,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from connectors.labelers.protocol import Annotator
 from workbench import loop
 from workbench.bootstrap import add_to_pool, open_parts, upgrade_database
@@ -70,8 +68,6 @@ def run_demo(directory: Path, options: DemoOptions, show: Show) -> dict[str, Any
         DemoProblem: The directory holds something else, or Label Studio can not be started here.
         WorkbenchError: As the loop.
     """
-    # Models this small lose more to threads waiting for each other than they gain.
-    torch.set_num_threads(1)
     prepare(directory, options, show)
     config = directory / "workbench.toml"
     with ExitStack() as held:
