@@ -54,7 +54,12 @@ class Folder:
         return self.path / name
 
     def configure(
-        self, *, task: str = "feature", classes: tuple[str, ...] = CLASSES, more: str = "", labeler: str = "embedded"
+        self,
+        *,
+        task: str = "feature",
+        classes: tuple[str, ...] = CLASSES,
+        more: str = "",
+        labeler: str = "embedded",
     ) -> None:
         names = json.dumps(list(classes), ensure_ascii=False)
         self.write(
@@ -91,7 +96,17 @@ kind = "{labeler}"
         self.numbers(rows)
         assert self.type("db", "upgrade").code == 0
         added = self.type(
-            "pool", "add", "items.csv", "--features", "x,y", "--key", "key", "--label", "label", "--test-share", test_share
+            "pool",
+            "add",
+            "items.csv",
+            "--features",
+            "x,y",
+            "--key",
+            "key",
+            "--label",
+            "label",
+            "--test-share",
+            test_share,
         )
         assert added.code == 0, added.err
 
@@ -116,6 +131,8 @@ def folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Folder:
 
 
 @pytest.fixture
-def new_folder(tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str]) -> Callable[[], Folder]:
+def new_folder(
+    tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str]
+) -> Callable[[], Folder]:
     """As many empty folders as wanted."""
     return lambda: Folder(tmp_path_factory.mktemp("folder"), capsys)

@@ -15,16 +15,33 @@ def _dump(path: Path) -> list[str]:
 
 
 def test_a_whole_round_from_init_to_export(folder: Any) -> None:
-    made = folder.type("init", "--name", "my numbers", "--task", "feature-classification", "--classes", "low,middle,high")
+    made = folder.type(
+        "init", "--name", "my numbers", "--task", "feature-classification", "--classes", "low,middle,high"
+    )
     assert made.code == 0
     text = (folder.path / "workbench.toml").read_text()
     folder.write(text.replace('# kind = "label-studio"', 'kind = "embedded"'))
     folder.numbers()
     assert folder.type("db", "upgrade").code == 0
     assert folder.type("db", "status").code == 0
-    added = folder.type("pool", "add", "items.csv", "--features", "x,y", "--key", "key", "--label", "label", "--test-share", "0.3", "--json")
+    added = folder.type(
+        "pool",
+        "add",
+        "items.csv",
+        "--features",
+        "x,y",
+        "--key",
+        "key",
+        "--label",
+        "label",
+        "--test-share",
+        "0.3",
+        "--json",
+    )
     assert added.json["pool"] + added.json["test"] == 40
-    again = folder.type("pool", "add", "items.csv", "--features", "x,y", "--key", "key", "--label", "label", "--json")
+    again = folder.type(
+        "pool", "add", "items.csv", "--features", "x,y", "--key", "key", "--label", "label", "--json"
+    )
     assert (again.json["pool"], again.json["known"]) == (0, 40)
     asked = folder.type("round", "ask", "--batch", "6", "--json").json
     assert (asked["round"], asked["state"], len(asked["picked"])) == (0, "labeling", 6)
@@ -44,7 +61,11 @@ def test_a_whole_round_from_init_to_export(folder: Any) -> None:
     assert folder.type("report", "--output", "r.html").code == 0
     page = (folder.path / "r.html").read_text()
     assert "<svg" in page
-    outside = page.replace("http://www.w3.org", "").replace("http://purl.org", "").replace("http://creativecommons", "")
+    outside = (
+        page.replace("http://www.w3.org", "")
+        .replace("http://purl.org", "")
+        .replace("http://creativecommons", "")
+    )
     assert "http" not in outside
     for name in ("labels.csv", "labels.parquet", "labels.jsonl"):
         assert folder.type("labels", "export", name).code == 0
@@ -99,7 +120,10 @@ def test_what_can_not_be_a_label_is_kept_marked_and_shown(folder: Any) -> None:
     folder.type("round", "ask")
     ada = folder.person()
     unknown = ada.next_task("1")
-    ada.inject(unknown.task_id, [{"from_name": "label", "to_name": "text", "type": "choices", "value": {"choices": ["huge"]}}])
+    ada.inject(
+        unknown.task_id,
+        [{"from_name": "label", "to_name": "text", "type": "choices", "value": {"choices": ["huge"]}}],
+    )
     empty = ada.next_task("1")
     ada.inject(empty.task_id, [])
     skipped = ada.next_task("1")
@@ -185,7 +209,17 @@ def test_the_loop_works_in_python_without_a_labeling_tool(folder: Any) -> None:
             assert told.round is not None
             assert told.round.state == "closed"
         curve = project.curve()
-    assert list(curve.columns) == ["round", "labels", "annotations", "seconds", "cost", "metric", "value", "low", "high"]
+    assert list(curve.columns) == [
+        "round",
+        "labels",
+        "annotations",
+        "seconds",
+        "cost",
+        "metric",
+        "value",
+        "low",
+        "high",
+    ]
     assert curve["labels"].tolist() == [5, 10]
 
 

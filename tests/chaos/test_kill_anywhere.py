@@ -302,10 +302,17 @@ class Scene:
         return what_is_left(config), held, json.loads(note.read_text())
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    # A child that is forked while other threads compute would wait for them forever.
+@pytest.fixture(scope="module", autouse=True)
+def _warm(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Import everything once, so that no child has to, and compute in one thread.
+
+    A child that is forked while other threads compute would wait for them forever.
+    """
     torch.set_num_threads(1)
+    directory = tmp_path_factory.mktemp("warm") / "project"
+    config = prepare(directory, "chaos warm", "embedded")
+    with EmbeddedLabeler(directory / "labeler.db") as labeler:
+        work(config, labeler, [embedded_annotator(labeler, name) for name in PEOPLE], Places())
 
 
 @pytest.fixture
