@@ -70,7 +70,7 @@ def _values(path: Path, options: SourceOptions) -> tuple[Content, tuple[str, ...
         found = "neither" if options.text is None else "both"
         raise SourceError(
             f"Found {found} of a text column and feature columns for {path}; expected exactly one. "
-            "Name the column of text, or the columns of numbers."
+            "Name the column of text (--text), or the columns of numbers (--features)."
         )
     if options.text is not None:
         return Content.TEXT, (options.text,)
