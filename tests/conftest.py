@@ -1,9 +1,11 @@
 """What several test folders need: a real Label Studio, and nothing of the developer's own settings."""
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,7 +14,19 @@ from connectors.labelers.label_studio_people import LabelStudioAnnotator, invite
 from connectors.labelers.label_studio_server import LabelStudioServer, find_program
 from connectors.labelers.server_environment import Owner
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
 ROOT = Path(__file__).resolve().parents[1]
+CHROMIUM = Path("/usr/bin/chromium")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 SETTINGS = ("LABEL_STUDIO_", "WORKBENCH_", "HEARTEX_")
 
 
@@ -67,3 +81,27 @@ def label_studio(
         yield running
         for person in running.people.values():
             person.close()
+
+
+@pytest.fixture(scope="module")
+def page() -> Iterator["Page"]:
+    """A page of a real headless browser."""
+    if not CHROMIUM.exists():
+        pytest.skip("No /usr/bin/chromium: 'apt-get install chromium' runs the tests in a browser.")
+    sync_api = pytest.importorskip(
+        "playwright.sync_api", reason="'pip install playwright' drives the browser."
+    )
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        yield browser.new_page(viewport={"width": 1400, "height": 900})
+        browser.close()
+
+
+def sign_in(page: "Page", url: str, email: str, password: str) -> None:
+    """Log a person in through the form."""
+    page.context.clear_cookies()
+    page.goto(f"{url}/user/login/")
+    page.fill("input[name=email]", email)
+    page.fill("input[name=password]", password)
+    page.click("button[type=submit]")
+    page.wait_for_url(re.compile(r"/(projects.*)?$"))

@@ -176,7 +176,7 @@ def add_to_pool(
     settings = load_settings(path)
     kind = settings.config.project.kind
     reading = open_source(
-        source,
+        source.expanduser().resolve(),
         text=text,
         features=features,
         images=kind is TaskKind.IMAGE,

@@ -61,6 +61,9 @@ class EmbeddedLabeler:
     ) -> None:
         self.close()
 
+    def ensure_local_storage(self, project_id: str, folder: Path) -> None:
+        """Do nothing: nobody looks at pictures here."""
+
     def close(self) -> None:
         """Close the file."""
         self.store.close()

@@ -38,7 +38,7 @@ def make_label_config(task_type: TaskType, classes: Sequence[str]) -> str:
         LabelerRefused: A class name can not be kept by the configuration's format.
     """
     kind = task_type.value
-    choices = "".join(f"<Choice value={quoteattr(name)}/>" for name in classes)
+    choices = "".join(f"<Choice value={quoteattr(name)}{_hotkey(name)}/>" for name in classes)
     config = (
         f'<View><{OBJECT_TAG[task_type]} name="{kind}" value="${kind}"/>'
         f'<Choices name="label" toName="{kind}" choice="single" required="true" showInLine="true">'
@@ -50,6 +50,11 @@ def make_label_config(task_type: TaskType, classes: Sequence[str]) -> str:
             "control characters or space at either end. Rename them in the project's configuration."
         )
     return config
+
+
+def _hotkey(name: str) -> str:
+    """The key of a class that is a key itself: else 1 would stand for the first class, even for a 0."""
+    return f' hotkey="{name}"' if len(name) == 1 and name.isascii() and name.isalnum() else ""
 
 
 def _reads_back(config: str, classes: Sequence[str]) -> bool:

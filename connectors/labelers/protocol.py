@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Protocol
 
 from connectors.labelers.records import (
@@ -62,6 +63,9 @@ class Labeler(Protocol):
         In the order of change; a task that changes meanwhile may come again, later and newer. A cursor of
         the newest ``updated_at`` seen, less a small overlap, therefore loses nothing.
         """
+
+    def ensure_local_storage(self, project_id: str, folder: Path) -> None:
+        """Let the labeler show the pictures below a folder of its own machine; once is enough."""
 
     def close(self) -> None:
         """Let go of connections and files; closing twice is no error."""

@@ -1,4 +1,4 @@
-"""Everything that users get wrong or that breaks under them: what was found, what was expected, what to type."""
+"""What users get wrong or what breaks under them: what was found, what was expected, what to type."""
 
 import errno
 import json
@@ -281,7 +281,7 @@ def test_a_disk_that_is_full_leaves_nothing_half_written_and_the_round_goes_on(
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
         _fails(folder.type("round", "ask"), "No space left")
-    assert [p for p in (folder.path / "data").rglob("*.tmp")] == []
+    assert list((folder.path / "data").rglob("*.tmp")) == []
     assert folder.type("round", "resume", "--json").json["state"] == "labeling"
 
 

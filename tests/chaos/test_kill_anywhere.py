@@ -1,9 +1,9 @@
 """Kill the process at any place, go on, and end with the same database and the same labeler.
 
 Every commit, every call to the labeler, every renamed file and (with a real Label Studio) every HTTP request
-is a place: just before it and just after it, and for requests while they are under way. A child process counts
-the places it passes and kills itself at the chosen one; other children go on, some of them killed again, until
-the work is done. What is left is compared with an undisturbed run.
+is a place: just before it and just after it, and for requests while they are under way. A child process
+counts the places it passes and kills itself at the chosen one; other children go on, some of them killed
+again, until the work is done. What is left is compared with an undisturbed run.
 
 ``CHAOS_RUNS`` sets how many kills are tried; by default enough to touch every kind of place.
 """
@@ -41,8 +41,8 @@ from workbench import loop
 from workbench.bootstrap import add_to_pool, open_parts, upgrade_database
 from workbench.domain.rounds import RoundState
 from workbench.simulation.answers import Answers, answer_all
-from workbench.storage.store import Store
 from workbench.steps import push
+from workbench.storage.store import Store
 
 pytestmark = pytest.mark.chaos
 
@@ -250,7 +250,8 @@ def what_is_left(config: Path) -> dict[str, Any]:
                 "FROM task t JOIN item i ON i.id = t.item_id JOIN round r ON r.id = t.round_id"
             ),
             "annotations": rows(
-                "SELECT key, label, problem, skipped, deleted, seconds FROM annotation a JOIN item i ON i.id = a.item_id"
+                "SELECT key, label, problem, skipped, deleted, seconds "
+                "FROM annotation a JOIN item i ON i.id = a.item_id"
             ),
             "labels": rows(
                 "SELECT key, revision, value, status, confidence, method, current "
@@ -258,7 +259,8 @@ def what_is_left(config: Path) -> dict[str, Any]:
             ),
             "models": rows("SELECT posterior, seed, data_hash, labels, uri, sha256 FROM model_run"),
             "metrics": rows(
-                "SELECT number, split, name, value, low, high, n FROM metric m JOIN round r ON r.id = m.round_id"
+                "SELECT number, split, name, value, low, high, n "
+                "FROM metric m JOIN round r ON r.id = m.round_id"
             ),
             "budget": rows(
                 "SELECT number, metric, labels, annotations, seconds, cost, value, low, high, n "

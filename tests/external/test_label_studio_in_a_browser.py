@@ -4,8 +4,7 @@ The button "Label All Tasks" serves by score. The address ``…/data?labeling=1`
 serves in the order of the list. So tasks are best sent in the wanted order too.
 """
 
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -17,37 +16,15 @@ from connectors.labelers.label_studio import LabelStudioLabeler, connect
 from connectors.labelers.label_studio_people import invite_person
 from connectors.labelers.pictures import inline_picture, local_files_address
 from connectors.labelers.records import OutgoingTask, Prediction, ProjectSpec, RemoteProject, TaskType
-from tests.conftest import RealLabelStudio
+from tests.conftest import RealLabelStudio, sign_in
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 pytestmark = [pytest.mark.external, pytest.mark.browser]
 
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 COLOURS = {"red": 3.0, "green": 1.0, "blue": 2.0}
 LOADED = "() => [...document.querySelectorAll('img')].some(i => i.naturalWidth === 320)"
-
-
-@pytest.fixture(scope="module")
-def page() -> Iterator["Page"]:
-    if not CHROMIUM.exists():
-        pytest.skip("No /usr/bin/chromium: 'apt-get install chromium' runs the tests in a browser.")
-    sync_api = pytest.importorskip(
-        "playwright.sync_api", reason="'pip install playwright' drives the browser."
-    )
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        yield browser.new_page(viewport={"width": 1400, "height": 900})
-        browser.close()
 
 
 def picture(folder: Path, colour: str) -> Path:
@@ -74,15 +51,6 @@ def project_with_pictures(
     labeler.send_tasks(project.project_id, tasks)
     labeler.release(project.project_id, "model-1")
     return project
-
-
-def sign_in(page: "Page", url: str, email: str, password: str) -> None:
-    page.context.clear_cookies()
-    page.goto(f"{url}/user/login/")
-    page.fill("input[name=email]", email)
-    page.fill("input[name=password]", password)
-    page.click("button[type=submit]")
-    page.wait_for_url(re.compile(r"/(projects.*)?$"))
 
 
 @pytest.mark.parametrize("way", ["inline", "local-files"])

@@ -50,5 +50,7 @@ def _as_svg(figure: Any) -> str:
     out = io.StringIO()
     # A fixed salt and no date: the same data gives the same bytes.
     with rc_context({"svg.hashsalt": "workbench", "svg.fonttype": "none", "font.family": "sans-serif"}):
-        figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None, "Type": None, "Format": None})
+        figure.savefig(
+            out, format="svg", metadata={"Date": None, "Creator": None, "Type": None, "Format": None}
+        )
     return out.getvalue()[out.getvalue().index("<svg") :]

@@ -6,6 +6,7 @@ remember their ids. After an answer that got lost, look again; never send blindl
 
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from connectors.errors import OutcomeUnknown
 from connectors.labelers.records import OutgoingTask, Prediction, ProjectSpec, TaskId, TaskType
@@ -67,10 +68,19 @@ def open_project(parts: Parts) -> LabelerLink:
         )
     )
     link = LabelerLink(labeler=parts.labeler.name, external_id=remote.project_id, url=remote.url)
+    if settings.pictures == "local-files":
+        _share_folders(parts, link)
     if known is None or (known.external_id, known.url) != (link.external_id, link.url):
         with parts.store.begin() as tx:
             tx.projects.save_link(parts.project.id, link)
     return link
+
+
+def _share_folders(parts: Parts, link: LabelerLink) -> None:
+    with parts.store.begin() as tx:
+        folders = sorted({shard.source for shard in tx.pool.shards(parts.project.id)})
+    for folder in folders:
+        parts.labeler.ensure_local_storage(link.external_id, Path(folder))
 
 
 def model_version(parts: Parts, held: Round) -> str:

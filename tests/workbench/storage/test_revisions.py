@@ -31,7 +31,7 @@ def test_upgrading_twice_is_upgrading_once(empty_database_url: str) -> None:
 
 def test_an_empty_database_is_refused_with_the_command_to_type(empty_database_url: str) -> None:
     store = open_store(empty_database_url)
-    with pytest.raises(DatabaseProblem, match="no tables yet.*workbench db upgrade"):
+    with pytest.raises(DatabaseProblem, match=r"no tables yet.*workbench db upgrade"):
         store.check()
     store.close()
 
@@ -42,14 +42,14 @@ def test_a_database_of_a_newer_version_is_left_alone(empty_database_url: str, ac
     store.upgrade()
     with store.engine.begin() as connection:
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(DatabaseProblem, match="9999.*newer workbench"):
+    with pytest.raises(DatabaseProblem, match=r"9999.*newer workbench"):
         getattr(store, act)()
     store.close()
 
 
 @pytest.mark.parametrize("url", ["nonsense", "mysql+nodriver://x/y", "oracle://"])
 def test_an_address_that_means_nothing_is_explained(url: str) -> None:
-    with pytest.raises(DatabaseProblem, match="WORKBENCH_DATABASE_URL|driver"):
+    with pytest.raises(DatabaseProblem, match=r"WORKBENCH_DATABASE_URL|driver"):
         open_store(url)
 
 

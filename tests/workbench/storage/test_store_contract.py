@@ -1,5 +1,6 @@
 """The law of the store, on every database."""
 
+import itertools
 import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -130,7 +131,7 @@ def test_unavailable_are_held_out_chosen_and_labeled_items_until_a_round_is_canc
 
 
 def test_a_round_walks_through_every_state_and_no_other_way(store: Store, held: Round) -> None:
-    for before, after in zip(ORDER, ORDER[1:], strict=False):
+    for before, after in itertools.pairwise(ORDER):
         with store.begin() as tx:
             for wrong in set(ORDER) - {after}:
                 with pytest.raises(RoundProblem, match="can not become"):
