@@ -22,7 +22,7 @@ def demo(
     ] = "label-studio",
     posterior: Annotated[str, typer.Option(help="mc_dropout or ensemble.")] = "mc_dropout",
     function: Annotated[str, typer.Option(help="The acquisition function.")] = "bald",
-    selector: Annotated[str, typer.Option(help="How a batch is selected.")] = "top_k",
+    selector: Annotated[str, typer.Option(help="How a batch is selected.")] = "power",
     rounds: Annotated[int, typer.Option(min=1, max=50, help="How many rounds, the first by coverage.")] = 6,
     batch: Annotated[int, typer.Option(min=2, max=500, help="Items a round.")] = 20,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same picks.")] = 0,

@@ -10,6 +10,7 @@ from workbench.domain.records import TaskKind
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 DEFAULT_MODELS = {TaskKind.IMAGE: "cnn", TaskKind.TEXT: "text", TaskKind.FEATURES: "mlp"}
+DEFAULT_SELECTOR_OPTIONS = {"power": {"beta": 4.0}}
 DEFAULT_ENCODERS = {TaskKind.IMAGE: "image", TaskKind.TEXT: "text", TaskKind.FEATURES: "features"}
 
 
@@ -73,10 +74,17 @@ class AcquisitionSection(Section):
     """[acquisition]: which items are wanted most."""
 
     function: str = "bald"
-    selector: str = "top_k"
-    selector_options: dict[str, Any] = Field(default_factory=dict)
+    selector: str = "power"
+    selector_options: dict[str, Any] | None = None
     coverage: str = "kmeans"
     control_share: Fraction = 0.1
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The selector's options: those of the file, or what was measured best (docs/benchmarks.md)."""
+        if self.selector_options is not None:
+            return self.selector_options
+        return dict(DEFAULT_SELECTOR_OPTIONS.get(self.selector, {}))
 
 
 class RoundSection(Section):

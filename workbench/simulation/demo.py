@@ -39,7 +39,7 @@ class DemoOptions:
     labeler: str = "label-studio"
     posterior: str = "mc_dropout"
     function: str = "bald"
-    selector: str = "top_k"
+    selector: str = "power"
     rounds: int = 6
     batch: int = 20
     seed: int = 0

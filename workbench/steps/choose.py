@@ -128,7 +128,7 @@ def _wanted(
         acquisition.Candidates(scores_N=_tensor(candidates.columns["score"])),
         size,
         seed=seed,
-        **settings.selector_options,
+        **settings.options,
     )
     return [int(index) for index in chosen.indices]
 

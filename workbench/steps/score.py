@@ -66,8 +66,8 @@ def _score_shards(parts: Parts, held: Round, trained: Trained) -> None:
         shards = tx.pool.shards(parts.project.id)
         unavailable = tx.pool.unavailable(parts.project.id)
     facts = _facts(parts, held, trained, unavailable)
-    total = sum(shard.rows for shard in shards)
-    done = start = 0
+    total = sum(shard.rows for shard in shards) - len(unavailable)
+    start = 0
     with parts.progress(f"Scoring {total} items") as report:
         for shard in shards:
             path = part_path(parts, held, shard)
@@ -77,8 +77,7 @@ def _score_shards(parts: Parts, held: Round, trained: Trained) -> None:
                 parts.renew(held)
                 write_scores(path, scores, stamp=stamp)
             start += len(read_scores(path).keys)
-            done += shard.rows
-            report(done, total)
+            report(start, total)
 
 
 def _score_shard(
