@@ -13,6 +13,7 @@ from connectors.errors import LabelerRefused
 from connectors.labelers.protocol import Annotator, Labeler
 from workbench.bootstrap import EMBEDDED_FILE
 from workbench.domain.errors import DemoProblem
+from workbench.steps.leases import is_gone, this_process
 
 PEOPLE = ("ada@example.com", "ben@example.com")
 
@@ -92,11 +93,24 @@ def label_studio_server(directory: Path, say: Callable[[str], None]) -> Iterator
     except (OSError, ValueError, LabelerRefused):
         port = free_port(None)
     server = LabelStudioServer(data, program=program, template_dir=_cache(), port=port, tell=say)
-    with server:
+    ours = False
+    try:
+        server.start()
+        ours = server.started_here or _left_behind(data / "started-by")
+        if ours:
+            (data / "started-by").write_text(this_process(), encoding="utf-8")
         remembered.write_text(server.url.rpartition(":")[2])
         owner = server.owner
         _write_env(directory, server.url, owner.token)
         yield Running(url=server.url, email=owner.email, password=owner.password, token=owner.token)
+    finally:
+        if ours:
+            server.stop()
+
+
+def _left_behind(note: Path) -> bool:
+    """Whether the process that started a running server was killed; the server is ours to stop then."""
+    return not note.exists() or is_gone(note.read_text(encoding="utf-8"))
 
 
 def _write_env(directory: Path, url: str, token: str) -> None:
