@@ -123,9 +123,15 @@ def test_a_name_that_is_not_unicode_is_broken_with_a_key_that_can_be_stored(tmp_
     assert [record.key.encode() for record in broken] == [rb"bad\udcff.png"]
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read every file")
-def test_a_file_without_permission_is_broken(tmp_path: Path) -> None:
-    _image(tmp_path / "x.png").chmod(0)
+def test_a_file_without_permission_is_broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = _image(tmp_path / "x.png")
+
+    def refuse(opened: Path, *_args: object, **_options: object) -> None:
+        assert opened == path
+        raise PermissionError(13, "Permission denied", str(opened))
+
+    # Rights would not do: root may read every file.
+    monkeypatch.setattr(Path, "open", refuse)
     assert "Permission denied" in _reason(tmp_path)
 
 
