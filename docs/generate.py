@@ -101,8 +101,9 @@ def methods_page() -> str:
         "",
         MADE,
         "",
-        "What `acquisition.catalog()` lists: the built-in methods, their options and defaults. A larger score is",
-        "always more wanted; information and entropy are in nats. T networks, N items, C classes.",
+        "What `acquisition.catalog()` lists: the built-in methods, their options and defaults.",
+        "A larger score is always more wanted; information and entropy are in nats.",
+        "T networks, N items, C classes.",
         "In `workbench.toml`: `[posterior] name` with `options`, `[acquisition] function`, and",
         "`[acquisition] selector` with `selector_options`.",
     ]
