@@ -80,6 +80,7 @@ def run_demo(directory: Path, options: DemoOptions, show: Show) -> dict[str, Any
             _one_round(parts, place, answers, known, number, options, show)
         # A last look: what people changed after their round was closed must be in, and twice changes nothing.
         loop.tell(parts)
+        record_control(parts, known, answers)
         return _result(directory, parts, link.url, parts.project)
 
 
@@ -163,7 +164,7 @@ def _place(directory: Path, options: DemoOptions, show: Show) -> Any:
 
 
 def _next_round(parts: Parts) -> int:
-    """The number of the first round that is not wholly done, its control measurement included."""
+    """The number of the first round that is not closed."""
     with parts.store.begin() as tx:
         rounds = tx.rounds.all(parts.project.id)
     return sum(current.state is RoundState.CLOSED for current in rounds)

@@ -50,17 +50,21 @@ def record_control(parts: Parts, known: Known, answers: Answers) -> None:
         rounds = {r.number: r for r in tx.rounds.all(parts.project.id) if r.model_run_id is not None}
     for number in sorted(set(points) & set(rounds) - done):
         metric = _control_metric(parts, known, answers, points[number])
+        if metric is None:
+            continue
         run_id = rounds[number].model_run_id
         assert run_id is not None
         with parts.store.begin() as tx:
             tx.results.add_metrics(run_id, rounds[number].id, [metric])
 
 
-def _control_metric(parts: Parts, known: Known, answers: Answers, point: BudgetPoint) -> Metric:
+def _control_metric(parts: Parts, known: Known, answers: Answers, point: BudgetPoint) -> Metric | None:
     seed = parts.project.seed
     order = sorted(known.truths, key=lambda key: fraction(seed, "control-arm", key))
     labeled = [(key, label) for key in order if (label := answers.of(key).label) is not None]
     drawn = labeled[: point.labels]
+    if len({label for _, label in drawn}) < 2:
+        return None
     with parts.progress(f"Random control on {len(drawn)} labels") as report:
         posterior = parts.learner.fit(
             [known.payloads[key] for key, _ in drawn],
