@@ -1,6 +1,6 @@
 """The one place where objects are built: from settings to the parts that the steps are given."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from workbench.domain.errors import ConfigProblem
 from workbench.domain.records import Project, TaskKind
 from workbench.learning.learner import Learner
 from workbench.learning.spec import LearnerSpec
-from workbench.steps.ingest import Added, add_source
+from workbench.steps.ingest import Added, add_source, remove_items
 from workbench.steps.leases import this_process
 from workbench.steps.parts import Parts, Progress, Report
 from workbench.steps.present import presenter
@@ -195,6 +195,17 @@ def add_to_pool(
             test_share=test_share,
             feature_names=features or (),
         )
+
+
+def remove_from_pool(path: Path, keys: Collection[str]) -> None:
+    """Take items out of the project's pool.
+
+    Raises:
+        PoolProblem: A key that is not in the pool.
+    """
+    settings = load_settings(path)
+    with project_store(settings) as store:
+        remove_items(store, ensure_project(store, settings), settings.directory, keys)
 
 
 def _check_content(content: Content, kind: TaskKind) -> None:

@@ -105,7 +105,7 @@ def _methods(settings: Settings) -> str:
         "functions": config.acquisition.function,
         "selectors": config.acquisition.selector,
     }
-    for kind, name in asked.items():
+    for kind, name in [*asked.items(), ("selectors", config.acquisition.coverage)]:
         if name not in known[kind]:
             raise _Wrong(f"'{name}' is none of the {kind}: {', '.join(known[kind])}. Mend workbench.toml.")
     return f"{asked['functions']} from {asked['posteriors']}, selected by {asked['selectors']}"

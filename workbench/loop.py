@@ -166,8 +166,11 @@ def _open_round(parts: Parts) -> Round:
 
 def _look_for_missing(parts: Parts, current: Round) -> None:
     with parts.store.begin() as tx:
-        tasks = tx.tasks.of_round(current.id)
-    note_missing_tasks(parts, parts.round_key(current), tasks)
+        earlier = [found for found in tx.rounds.all(parts.project.id) if found.state is RoundState.CLOSED]
+        tasks = {found: tx.tasks.of_round(found.id) for found in (*earlier, current)}
+    for found, own in tasks.items():
+        if any(task.state is TaskState.OPEN for task in own):
+            note_missing_tasks(parts, parts.round_key(found), own)
 
 
 def _withdraw_tasks(parts: Parts, held: Round) -> None:

@@ -8,7 +8,9 @@ from typing import Any, Self
 
 from workbench import loop
 from workbench.bootstrap import hand_annotator, open_parts
+from workbench.domain.consensus import current
 from workbench.domain.errors import ProjectProblem
+from workbench.domain.records import Task
 from workbench.loop import Told
 from workbench.reports.curve import Frame, curve_frame
 from workbench.steps.parts import Parts
@@ -48,13 +50,11 @@ class LoopHandle:
         Raises:
             WorkbenchError: As ``workbench.loop.ask``.
         """
-        current = loop.ask(self._parts, batch_size)
+        asked = loop.ask(self._parts, batch_size)
         with self._parts.store.begin() as tx:
-            keys = [chosen.item_key for chosen in tx.tasks.selections(current.id)]
+            keys = [chosen.item_key for chosen in tx.tasks.selections(asked.id)]
             items = tx.pool.by_key(self._parts.project.id, keys)
-        return Batch(
-            round=current.number, keys=tuple(keys), payloads=tuple(items[key].payload for key in keys)
-        )
+        return Batch(round=asked.number, keys=tuple(keys), payloads=tuple(items[key].payload for key in keys))
 
     def tell(self, labels: Mapping[str, str] | None = None, *, close: bool = False) -> Told:
         """Bring labels in, and learn when the batch is answered.
@@ -84,10 +84,25 @@ class LoopHandle:
                 'Call tell() without labels, or set [labeler] kind = "embedded" in workbench.toml.'
             )
         tasks = self._tasks(labels)
+        given = self._given(tasks)
         for key, label in labels.items():
-            person.annotate(tasks[key], label, seconds=0.0)
+            if key in given:
+                person.edit(given[key], label)
+            else:
+                person.annotate(str(tasks[key].external_id), label, seconds=0.0)
 
-    def _tasks(self, labels: Mapping[str, str]) -> dict[str, str]:
+    def _given(self, tasks: Mapping[str, Task]) -> dict[str, str]:
+        """Answers that were given by hand before, by key: telling again changes them."""
+        with self._parts.store.begin() as tx:
+            versions = tx.annotations.of_items(task.item_id for task in tasks.values())
+        return {
+            key: answer.external_id
+            for key, task in tasks.items()
+            for answer in current(versions.get(task.item_id, []))
+            if answer.task_id == task.id and answer.annotator == NAME
+        }
+
+    def _tasks(self, labels: Mapping[str, str]) -> dict[str, Task]:
         unknown = sorted(set(labels.values()) - set(self._parts.project.classes))
         if unknown:
             raise ProjectProblem(
@@ -95,9 +110,9 @@ class LoopHandle:
                 f"the classes are {', '.join(self._parts.project.classes)}."
             )
         with self._parts.store.begin() as tx:
-            current = tx.rounds.unfinished(self._parts.project.id)
-            tasks = tx.tasks.of_round(current.id) if current else []
-        asked = {task.item_key: str(task.external_id) for task in tasks}
+            unfinished = tx.rounds.unfinished(self._parts.project.id)
+            tasks = tx.tasks.of_round(unfinished.id) if unfinished else []
+        asked = {task.item_key: task for task in tasks}
         strange = [key for key in labels if key not in asked]
         if strange:
             raise ProjectProblem(f"'{strange[0]}' is not in the open round. Label the keys that ask() gave.")

@@ -231,7 +231,69 @@ def test_pictures_that_can_not_be_read_are_listed_and_left_out(folder: Any) -> N
     assert (added["pool"], len(added["broken"])) == (4, 2)
     assert folder.type("pool", "add", "nowhere").code == 1
     (folder.path / "pictures" / "a" / "1.png").unlink()
-    _fails(folder.type("round", "ask", "--batch", "4"), "1.png")
+    _fails(folder.type("round", "ask", "--batch", "4"), "1.png", "workbench pool remove KEY")
+    _fails(folder.type("pool", "remove", "a/7.png"), "a/7.png", "nothing was removed")
+    assert folder.type("pool", "remove", "a/1.png").code == 0
+    assert folder.type("round", "cancel").code == 0
+    asked = folder.type("round", "ask", "--batch", "3", "--json").json
+    assert {pick["item_key"] for pick in asked["picked"]} == {"a/2.jpg", "b/3.webp", "b/4.bmp"}
+
+
+def test_a_picture_that_is_lost_before_it_is_shown_names_both_ways_out(folder: Any) -> None:
+    folder.configure(task="image", classes=("a", "b"), more="inline_limit = 1000\n[model]\nencoder_options = { size = [8, 8] }")
+    folder.type("db", "upgrade")
+    for number in range(4):
+        path = folder.path / "pictures" / f"{number}.png"
+        path.parent.mkdir(exist_ok=True)
+        Image.new("RGB", (8, 8), (number * 60, 0, 0)).save(path)
+    folder.type("pool", "add", "pictures")
+    big = Image.effect_noise((90, 90), 80)
+    big.save(folder.path / "pictures" / "2.png")
+    failed = folder.type("round", "ask", "--batch", "4")
+    _fails(failed, "'2.png' can not be shown", "workbench round cancel", "workbench pool remove 2.png")
+
+
+def test_lost_or_damaged_scores_are_made_again(folder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder.ready()
+    folder.type("round", "ask")
+    folder.label_all()
+    folder.type("round", "tell")
+    with monkeypatch.context() as patch:
+        patch.setattr("workbench.steps.choose._pick", lambda *_args: 1 / 0)
+        assert folder.type("round", "ask").code == 1
+    assert folder.type("round", "show", "--json").json["state"] == "scored"
+    (part,) = (folder.path / "data" / "scores").rglob("*.parquet")
+    content = bytearray(part.read_bytes())
+    content[20:60] = bytes(40)
+    part.write_bytes(content)
+    assert folder.type("round", "resume", "--json").json["state"] == "labeling"
+    events = folder.type("round", "show", "--json").json["events"]
+    assert any("scored again" in event["message"] for event in events)
+
+
+def test_a_lost_pool_file_is_restored_from_its_source(folder: Any) -> None:
+    folder.ready()
+    (shard,) = (folder.path / "data" / "pool").glob("*.parquet")
+    content = shard.read_bytes()
+    shard.unlink()
+    _fails(folder.type("round", "ask"), "workbench pool add")
+    again = folder.type(
+        "pool",
+        "add",
+        "items.csv",
+        "--features",
+        "x,y",
+        "--key",
+        "key",
+        "--label",
+        "label",
+        "--test-share",
+        "0.2",
+    )
+    assert again.code == 0, again.err
+    assert shard.read_bytes() == content
+    assert folder.type("pool", "stats", "--json").json["items"] == 40
+    assert folder.type("round", "resume", "--json").json["state"] == "labeling"
 
 
 @pytest.mark.parametrize(

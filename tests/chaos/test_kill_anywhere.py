@@ -48,7 +48,7 @@ pytestmark = pytest.mark.chaos
 
 ROUNDS = 2
 CLASSES = ("low", "middle", "high")
-PEOPLE = ("ada@example.com", "ben@example.com")
+PEOPLE = ("chaos-ada@example.com", "chaos-ben@example.com")
 READS = ("find_tasks", "changed_tasks", "all_tasks")
 WRITES = ("open_project", "send_tasks", "delete_tasks", "release")
 
@@ -374,4 +374,4 @@ def test_killed_anywhere_the_embedded_loop_ends_the_same(embedded: Scene, tmp_pa
 @pytest.mark.external
 @pytest.mark.timeout(7200)
 def test_killed_anywhere_the_loop_on_a_real_label_studio_ends_the_same(real: Scene, tmp_path: Path) -> None:
-    sweep(real, tmp_path, int(os.environ.get("CHAOS_RUNS", "15")))
+    sweep(real, tmp_path, int(os.environ.get("CHAOS_RUNS", "10")))

@@ -1,5 +1,7 @@
 """``workbench demo``: the whole job on real data, watched round by round."""
 
+import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Event
@@ -91,10 +93,19 @@ def _line(row: dict[str, Any]) -> list[object]:
 def _say_next(place: Path, result: dict[str, Any]) -> None:
     say(f"The report:      {result['report']}")
     say(f"The database:    {result['database']}")
+    program = _program()
     if result["label_studio_url"]:
-        say(f"Label by hand:   workbench demo --directory {place} --open")
-    say(f"Look around:     cd {place} && workbench round list && workbench round show 3")
-    say("Your own data:   workbench init, then workbench doctor and workbench pool add (see the README)")
+        say(f"Label by hand:   {program} demo --directory {place} --open")
+    say(f"Look around:     {program} round list --config {place / 'workbench.toml'}")
+    say(f"                 {program} round show 1 --config {place / 'workbench.toml'}")
+    say(f"Your own data:   {program} init my-project (then see the README)")
+
+
+def _program() -> str:
+    """How this program is typed here: by name where the path finds it, else by where it lies."""
+    typed = Path(sys.argv[0])
+    found = shutil.which("workbench")
+    return "workbench" if found and Path(found).samefile(typed) else str(typed)
 
 
 def _open(place: Path) -> None:
@@ -106,6 +117,9 @@ def _open(place: Path) -> None:
     with label_studio_server(place, say) as running:
         say(f"Open {running.url}/projects and log in as {running.email}")
         say(f"The password is in {place / 'label-studio' / 'credentials.json'}")
-        say("Ctrl-C ends it. In another terminal:")
-        say(f"  cd {place} && workbench round ask && workbench round tell")
+        config = place / "workbench.toml"
+        say("Choose 'Label All Tasks' there. In another terminal, before and after labeling:")
+        say(f"  {_program()} round ask --config {config}")
+        say(f"  {_program()} round tell --config {config}")
+        say("Ctrl-C ends it.")
         Event().wait()

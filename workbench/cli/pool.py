@@ -64,6 +64,25 @@ def add(
 
 
 @app.command()
+def remove(
+    keys: Annotated[list[str], typer.Argument(help="The items' keys, as `round show` prints them.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_json: JsonOption = False,
+) -> None:
+    """Take items out for good: never chosen, trained on or measured on again; their labels are kept.
+
+    Example: `workbench pool remove holiday/0007.png`
+    """
+    from workbench.bootstrap import remove_from_pool
+
+    remove_from_pool(config, set(keys))
+    if as_json:
+        print_json({"removed": sorted(set(keys))})
+    else:
+        say(f"{len(set(keys))} items are out of the pool.")
+
+
+@app.command()
 def stats(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
     """Count what is in the pool: per source, held out, chosen or labeled, and left.
 

@@ -77,7 +77,8 @@ def list_rounds(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = Fal
     elif not rows:
         say("No round yet. Type `workbench round ask` to start one.")
     else:
-        show_table([name.replace("_", " ") for name in rows[0]], [list(row.values()) for row in rows])
+        shown = [{**row, "error": "see `round show`" if row["error"] else None} for row in rows]
+        show_table([name.replace("_", " ") for name in rows[0]], [list(row.values()) for row in shown])
 
 
 @app.command()

@@ -65,8 +65,9 @@ def affordable(
         if not _broken(total, caps, prices):
             return count
     one = spent.plus(promise(reserved + 1, overlap=overlap, spent=spent, prices=prices))
+    waiting = f", {reserved} of them promised to tasks that wait for an answer" if reserved else ""
     raise BudgetExhausted(
-        f"One more label would break the budget: {'; '.join(_broken(one, caps, prices))}. "
+        f"One more label would break the budget: {'; '.join(_broken(one, caps, prices))}{waiting}. "
         "Raise the cap under [budget] in workbench.toml, or stop: `workbench report` shows what was bought."
     )
 

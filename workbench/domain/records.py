@@ -20,6 +20,8 @@ class Split(StrEnum):
 
     POOL = "pool"
     TEST = "test"
+    #: Taken out by hand: neither chosen, nor trained on, nor measured on. Its labels are kept.
+    REMOVED = "removed"
 
 
 class Reason(StrEnum):

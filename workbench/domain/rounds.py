@@ -108,6 +108,16 @@ def check_move(found: RoundState, target: RoundState) -> None:
         )
 
 
+def check_rescore(found: RoundState) -> None:
+    """Refuse to score again but while nothing has been chosen from the scores.
+
+    Raises:
+        RoundProblem: The batch is chosen already, or there are no scores yet.
+    """
+    if found is not RoundState.SCORED:
+        raise RoundProblem(f"A round in state '{found}' can not be scored again; only a scored one can.")
+
+
 def successor(state: RoundState) -> RoundState | None:
     """The state after this one, or None at the end."""
     if state not in ORDER or state is ORDER[-1]:

@@ -4,10 +4,17 @@ from dataclasses import asdict
 from typing import Any, NamedTuple
 
 from workbench.domain.records import Project
-from workbench.reports.panels import annotators, attention, budget_curve, rounds, verdict
+from workbench.reports.panels import (
+    annotators,
+    attention,
+    budget_curve,
+    random_share,
+    rounds,
+    verdict,
+)
 from workbench.storage.store import Store
 
-PANELS = (budget_curve, verdict, rounds, annotators, attention)
+PANELS = (budget_curve, verdict, random_share, rounds, annotators, attention)
 
 
 class Panel(NamedTuple):

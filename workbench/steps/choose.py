@@ -1,5 +1,6 @@
 """Scored → selected: choose the batch, reserve its budget and write the outbox, in one transaction."""
 
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 import acquisition
 from workbench.domain.budget import affordable
-from workbench.domain.errors import PoolProblem
+from workbench.domain.errors import ArtifactProblem, PoolProblem
 from workbench.domain.records import NewItem, PoolShard, Reason, Selection, Split
 from workbench.domain.rounds import Round, RoundState
 from workbench.domain.seeds import derive_seed, fraction
@@ -56,10 +57,21 @@ def choose(parts: Parts, held: Round) -> Round:
     if held.strategy == COVERAGE:
         candidates = _all_available(parts, shards, unavailable)
     else:
-        candidates = _scored(parts, held, shards, unavailable)
+        try:
+            candidates = _scored(parts, held, shards, unavailable)
+        except ArtifactProblem as damage:
+            return _score_again(parts, held, damage)
     check_enough(len(candidates.keys), size)
     picks = _pick(parts, held, candidates, size, shards)
     return _write(parts, held, candidates, picks, shards)
+
+
+def _score_again(parts: Parts, held: Round, damage: ArtifactProblem) -> Round:
+    """Scores that were lost or damaged are made again; nothing has been chosen from them yet."""
+    shutil.rmtree(parts.scores_directory(held), ignore_errors=True)
+    with parts.store.begin() as tx:
+        tx.results.note(parts.project.id, "scores", f"The pool is scored again: {damage}", round_id=held.id)
+        return tx.rounds.rescore(held)
 
 
 def affordable_batch(parts: Parts, tx: Transaction, wanted: int) -> int:

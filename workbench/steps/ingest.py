@@ -3,15 +3,16 @@
 All of a source comes in or none of it. The same source again adds nothing.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from connectors.sources.records import BrokenItem, SourceItem, SourceReading
-from workbench.domain.errors import PoolProblem
-from workbench.domain.records import NewItem, Project, Split
+from workbench.domain.errors import ArtifactProblem, PoolProblem
+from workbench.domain.records import NewItem, PoolShard, Project, Split
 from workbench.domain.seeds import fraction
-from workbench.storage.shards import PoolRow, ShardFacts, read_keys, write_shard
+from workbench.storage.shards import PoolRow, ShardFacts, read_keys, read_shard, write_shard
 from workbench.storage.store import Store, Transaction
 
 ROWS_PER_SHARD = 50_000
@@ -80,9 +81,7 @@ def add_source(
     """
     with store.begin() as tx:
         shards = tx.pool.shards(project.id)
-    hashes: dict[str, str] = {}
-    for shard in shards:
-        hashes.update(read_keys(directory / shard.uri))
+    hashes = _known_keys(directory, shards)
     sieve = _Sieve(hashes=hashes, contents=set(hashes.values()))
     written: list[tuple[ShardFacts, list[PoolRow]]] = []
     counts = {Split.POOL: 0, Split.TEST: 0}
@@ -106,6 +105,40 @@ def add_source(
         copies=tuple(sieve.copies),
         broken=tuple(sieve.broken),
     )
+
+
+def remove_items(store: Store, project: Project, directory: Path, keys: Collection[str]) -> None:
+    """Take items out: they are never chosen, trained on or measured on again. Their labels are kept.
+
+    Raises:
+        PoolProblem: A key that is not in the pool; nothing was removed then.
+    """
+    with store.begin() as tx:
+        shards = tx.pool.shards(project.id)
+    found = [
+        _new_item(row, shard, Split.REMOVED)
+        for shard in shards
+        for rows in read_shard(directory / shard.uri, 4096)
+        for row in rows
+        if row.key in keys
+    ]
+    missing = sorted(set(keys) - {item.key for item in found})
+    if missing:
+        raise PoolProblem(
+            f"'{missing[0]}' is not in the pool; nothing was removed. Keys stand in `round show`."
+        )
+    with store.begin() as tx:
+        tx.pool.remove(project.id, found)
+        tx.results.note(project.id, "pool-removed", f"{len(found)} items: {', '.join(sorted(keys)[:5])}")
+
+
+def _known_keys(directory: Path, shards: Sequence[PoolShard]) -> dict[str, str]:
+    """Content hashes of all items by key. A shard that is lost knows none: its source can restore it."""
+    hashes: dict[str, str] = {}
+    for shard in shards:
+        with suppress(ArtifactProblem):
+            hashes.update(read_keys(directory / shard.uri))
+    return hashes
 
 
 def _chunks(sieve: _Sieve, reading: SourceReading) -> Iterator[list[PoolRow]]:
@@ -166,17 +199,17 @@ def _register(
     for facts, held_out in written:
         uri = facts.path.relative_to(directory).as_posix()
         shard = tx.pool.add_shard(project.id, uri=uri, rows=facts.rows, sha256=facts.sha256, source=source)
-        items = [
-            NewItem(
-                key=row.key,
-                split=Split.TEST,
-                payload=row.payload,
-                sha256=row.sha256,
-                shard_id=shard.id,
-                row=row.row,
-                known_label=row.truth,
-            )
-            for row in held_out
-        ]
-        tx.pool.touch(project.id, items)
+        tx.pool.touch(project.id, [_new_item(row, shard, Split.TEST) for row in held_out])
         tx.results.note(project.id, "pool-added", f"{facts.rows} items from {source}")
+
+
+def _new_item(row: PoolRow, shard: PoolShard, split: Split) -> NewItem:
+    return NewItem(
+        key=row.key,
+        split=split,
+        payload=row.payload,
+        sha256=row.sha256,
+        shard_id=shard.id,
+        row=row.row,
+        known_label=row.truth if split is Split.TEST else None,
+    )

@@ -4,12 +4,14 @@ The outbox: intent is in the database already; look which tasks are there, send 
 remember their ids. After an answer that got lost, look again; never send blindly.
 """
 
+import shlex
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from connectors.errors import OutcomeUnknown
+from connectors.errors import OutcomeUnknown, SourceError
 from connectors.labelers.records import OutgoingTask, Prediction, ProjectSpec, TaskId, TaskType
+from workbench.domain.errors import PoolProblem
 from workbench.domain.records import Item, LabelerLink, Selection, Task, TaskKind, TaskState
 from workbench.domain.rounds import Round, RoundState
 from workbench.steps.parts import Parts
@@ -157,6 +159,16 @@ def _remove_doubles(parts: Parts, held: Round, link: LabelerLink, tasks: Sequenc
             )
 
 
+def _content(parts: Parts, item: Item) -> str:
+    try:
+        return parts.present(item.key, item.payload)
+    except SourceError as error:
+        raise PoolProblem(
+            f"Item '{item.key}' can not be shown to annotators: {error} Then type `workbench round resume`. "
+            f"Or give it up: `workbench round cancel`, `workbench pool remove {shlex.quote(item.key)}`."
+        ) from error
+
+
 def _outgoing(
     parts: Parts,
     held: Round,
@@ -172,6 +184,6 @@ def _outgoing(
     return OutgoingTask(
         item_key=task.item_key,
         round_key=parts.round_key(held),
-        content=parts.present(task.item_key, items[task.item_key].payload),
+        content=_content(parts, items[task.item_key]),
         prediction=Prediction(label=selection.predicted, score=place, model_version=version),
     )

@@ -7,6 +7,11 @@ import sqlalchemy as sa
 from workbench.domain.errors import DatabaseProblem
 
 BUSY_TIMEOUT_SECONDS = 30
+KNOWN = ("sqlite:///", "postgresql://", "postgresql+psycopg://", "postgres://")
+NOT_READABLE = (
+    "The database address can not be read. Expected sqlite:///path/to/file.db or "
+    "postgresql://user:password@host/name in WORKBENCH_DATABASE_URL or [storage] database."
+)
 
 
 def make_engine(url: str) -> sa.Engine:
@@ -15,13 +20,12 @@ def make_engine(url: str) -> sa.Engine:
     Raises:
         DatabaseProblem: The address can not be read, or its driver is not installed.
     """
+    if not url.startswith(KNOWN):
+        raise DatabaseProblem(NOT_READABLE)
     try:
         engine = sa.create_engine(_with_driver(url), hide_parameters=True)
     except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError) as error:
-        raise DatabaseProblem(
-            "The database address can not be read. Expected sqlite:///path/to/file.db or "
-            "postgresql://user:password@host/name in WORKBENCH_DATABASE_URL or [database] url."
-        ) from error
+        raise DatabaseProblem(NOT_READABLE) from error
     except ModuleNotFoundError as error:
         raise DatabaseProblem(
             f"The driver '{error.name}' for this database is not installed. "

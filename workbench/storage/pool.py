@@ -53,6 +53,16 @@ class Pool:
         ]
         insert_missing(self._connection, item, rows)
 
+    def remove(self, project_id: int, items: Sequence[NewItem]) -> None:
+        """Take items out of the pool or the test split; their annotations and labels are kept."""
+        self.touch(project_id, items)
+        for chunk in chunked(items):
+            self._connection.execute(
+                item.update()
+                .where(item.c.project_id == project_id, item.c.key.in_([gone.key for gone in chunk]))
+                .values(split=Split.REMOVED)
+            )
+
     def by_key(self, project_id: int, keys: Iterable[str]) -> dict[str, Item]:
         """Touched items by key."""
         found: dict[str, Item] = {}

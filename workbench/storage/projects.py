@@ -28,7 +28,7 @@ class Projects:
         """Find the project, or make it.
 
         Raises:
-            ProjectProblem: It is there with another task or other classes.
+            ProjectProblem: It is there with another task, other classes or another seed.
         """
         facts = {"name": name, "kind": kind, "classes": list(classes), "seed": seed}
         insert_missing(
@@ -37,6 +37,11 @@ class Projects:
         found = self.get(name)
         assert found is not None
         _check_same(found, kind, classes)
+        if found.seed != seed:
+            raise ProjectProblem(
+                f"The database knows project '{name}' with seed {found.seed}; workbench.toml says {seed}. "
+                f"Put seed = {found.seed} back: picks and splits of the project follow from it."
+            )
         return found
 
     def lock(self, project_id: int) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from workbench.domain.errors import RoundBusy
-from workbench.domain.rounds import FINISHED, Round, RoundState, check_cancel, check_move
+from workbench.domain.rounds import FINISHED, Round, RoundState, check_cancel, check_move, check_rescore
 from workbench.storage.statements import insert_one
 from workbench.storage.tables import round_
 
@@ -107,9 +107,14 @@ class Rounds:
         self._write(held, state=target, failed_from=None, error=None, **freed, **changes)
         return self.get(held.id)
 
-    def update(self, held: Round, **changes: Any) -> Round:
-        """Write facts without moving, under the lease."""
-        self._write(held, **changes)
+    def rescore(self, held: Round) -> Round:
+        """Go back to planned, because scores were lost before anything was chosen from them.
+
+        Raises:
+            RoundProblem: It is too late, or too early, for that.
+        """
+        check_rescore(self.get(held.id).position)
+        self._write(held, state=RoundState.PLANNED, failed_from=None, error=None, scoring_run_id=None)
         return self.get(held.id)
 
     def fail(self, held: Round, error: str) -> None:

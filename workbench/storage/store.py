@@ -145,5 +145,5 @@ def _in_words(error: sa.exc.DBAPIError) -> str:
     elif "unable to open" in cause or "readonly" in cause:
         advice += "Check that the folder of the database exists and can be written."
     else:
-        advice += "Check WORKBENCH_DATABASE_URL or [database] url, and that the server is up."
+        advice += "Check WORKBENCH_DATABASE_URL or [storage] database, and that the server is up."
     return f"The database answered: {cause}. {advice}"

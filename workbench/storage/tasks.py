@@ -88,7 +88,10 @@ class Tasks:
             self._connection.execute(task.update().where(task.c.id == task_id).values(state=state))
 
     def waiting(self, project_id: int) -> int:
-        """How many tasks of unfinished rounds still wait for an answer: the promised part of the budget."""
+        """How many tasks still wait for an answer at the labeler: the promised part of the budget.
+
+        Those of a round that was closed early count too: somebody may still answer them.
+        """
         count = self._connection.execute(
             sa.select(sa.func.count())
             .select_from(task.join(round_, round_.c.id == task.c.round_id))

@@ -81,8 +81,10 @@ def _annotation(task_id: int, item_id: int, external_id: str = "1", label: str |
 
 def test_a_project_is_made_once_and_found_again(store: Store, project: Project) -> None:
     with store.begin() as tx:
-        again = tx.projects.ensure("digits", kind=TaskKind.IMAGE, classes=("a", "b"), seed=5)
+        again = tx.projects.ensure("digits", kind=TaskKind.IMAGE, classes=("a", "b"), seed=1)
     assert again == project
+    with pytest.raises(ProjectProblem, match="seed = 1 back"), store.begin() as tx:
+        tx.projects.ensure("digits", kind=TaskKind.IMAGE, classes=("a", "b"), seed=5)
 
 
 def test_a_project_with_other_classes_is_refused_with_what_to_do(store: Store, project: Project) -> None:

@@ -89,7 +89,8 @@ def _opened(path: str, mode: str, least: tuple[int, int] | None) -> Image.Image:
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
         raise PoolProblem(
             f"The picture {path} can not be read: {error}. It was in order when it was added: "
-            "put the file back, then type `workbench round resume`."
+            "put the file back and type `workbench round resume`, or take the item out with "
+            "`workbench pool remove KEY`."
         ) from error
 
 
