@@ -42,14 +42,21 @@ class _Note(WorkbenchError):
 
 
 def examine(path: Path) -> Iterator[Finding]:
-    """Check a project from the configuration to the disk. Changes nothing, anywhere."""
+    """Check a project from the configuration to the disk. Changes nothing in the project's database.
+
+    A project that exists at the labeler is brought to the configured overlap and display of predictions.
+    """
     try:
         settings = load_settings(path)
     except WorkbenchError as error:
         yield Finding("configuration", "failed", str(error))
         return
     yield Finding("configuration", "ok", f"{path} is valid")
-    store = open_store(settings.database_url)
+    try:
+        store = open_store(settings.database_url)
+    except WorkbenchError as error:
+        yield Finding("database", "failed", str(error))
+        return
     rows: list[PoolRow] = []
     checks: tuple[tuple[str, Callable[[], str]], ...] = (
         ("database", lambda: _database(store)),
@@ -76,11 +83,15 @@ def _look(subject: str, check: Callable[[], str]) -> Finding:
 
 
 def _database(store: Store) -> str:
+    file = store.engine.url.database if store.engine.dialect.name == "sqlite" else None
+    if file and not Path(file).exists():
+        raise _Wrong("there is none yet. Type `workbench db upgrade`.")
     store.check()
     return f"{store.engine.dialect.name}, at revision {store.status().found}"
 
 
 def _pool(settings: Settings, store: Store, rows: list[PoolRow]) -> str:
+    _database(store)
     with store.begin() as tx:
         project = tx.projects.get(settings.config.project.name)
         shards = tx.pool.shards(project.id) if project else []
@@ -158,10 +169,11 @@ def _linked(settings: Settings, store: Store) -> str | None:
 
 
 def _presented(settings: Settings, store: Store, rows: list[PoolRow]) -> str:
+    if not rows:
+        raise _Note("not tried: the pool is empty.")
     with store.begin() as tx:
         project = tx.projects.get(settings.config.project.name)
-    if project is None or not rows:
-        raise _Note("not tried: the pool is empty.")
+    assert project is not None
     shown = presenter(settings, project)(rows[0].key, rows[0].payload)
     if settings.config.labeler.pictures == "served" and project.kind is TaskKind.IMAGE:
         return _served(shown)

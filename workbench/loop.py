@@ -14,10 +14,11 @@ from workbench.steps.choose import affordable_batch, check_enough, choose
 from workbench.steps.learn import evaluate, record, train
 from workbench.steps.leases import lease
 from workbench.steps.parts import Parts
-from workbench.steps.pull import Pulled, note_missing_tasks, pull
+from workbench.steps.pull import Pulled, pull
 from workbench.steps.push import push, release
 from workbench.steps.score import score
 from workbench.steps.settle import Progress, progress_of, settle
+from workbench.steps.tidy import WAITING, find_all, take_back, tidy_waiting
 
 STEPS = {
     RoundState.PLANNED: score,
@@ -48,7 +49,8 @@ def ask(parts: Parts, batch_size: int | None = None) -> Round:
         BudgetExhausted: Not one more label can be paid for.
         RoundBusy: Another process is at work.
     """
-    planned = _plan(parts, batch_size or parts.config.round.batch_size)
+    take_back(parts)
+    planned = _plan(parts, parts.config.round.batch_size if batch_size is None else batch_size)
     with lease(parts, planned) as held:
         return _go_on(parts, held)
 
@@ -62,14 +64,15 @@ def tell(parts: Parts, *, close: bool = False) -> Told:
         RoundProblem: The open round has not reached the annotators yet.
         RoundBusy: Another process is at work.
     """
+    take_back(parts)
     pulled = pull(parts)
+    tidy_waiting(parts)
     with parts.store.begin() as tx:
         current = tx.rounds.unfinished(parts.project.id)
     if current is None:
         return Told(pulled=pulled, round=None, progress=None)
     _refuse_before_labeling(current)
     if current.position is RoundState.LABELING:
-        _look_for_missing(parts, current)
         with parts.store.begin() as tx:
             progress = progress_of(tx, current)
         if progress.share < parts.config.round.close_when and not close:
@@ -103,12 +106,19 @@ def cancel(parts: Parts) -> Round:
     current = _open_round(parts)
     check_cancel(current)
     pull(parts)
-    with lease(parts, current) as held:
-        _withdraw_tasks(parts, held)
+    with lease(parts, current, recording=False) as held:
+        touched = _touched(parts, held)
         with parts.store.begin() as tx:
+            free = [task for task in tx.tasks.of_round(held.id) if task.item_key not in touched]
+            tx.tasks.set_states(
+                {task.id: TaskState.CANCELLED for task in free if task.state in (*WAITING, TaskState.PENDING)}
+            )
             tx.rounds.cancel(held)
             tx.results.note(parts.project.id, "cancelled", "The round was given up", round_id=held.id)
-            return tx.rounds.get(held.id)
+    take_back(parts)
+    pull(parts)
+    with parts.store.begin() as tx:
+        return tx.rounds.get(current.id)
 
 
 def _go_on(parts: Parts, held: Round) -> Round:
@@ -116,10 +126,15 @@ def _go_on(parts: Parts, held: Round) -> Round:
     reached = held
     while step := STEPS.get(reached.position):
         reached = step(parts, reached)
+    if reached.state is RoundState.FAILED:
+        with parts.store.begin() as tx:
+            return tx.rounds.recover(reached)
     return reached
 
 
 def _plan(parts: Parts, batch_size: int) -> Round:
+    if batch_size < 1:
+        raise RoundProblem(f"A batch of {batch_size} items was asked for; expected 1 at least.")
     with parts.store.begin() as tx:
         tx.projects.lock(parts.project.id)
         _refuse_open(tx.rounds.unfinished(parts.project.id))
@@ -164,22 +179,10 @@ def _open_round(parts: Parts) -> Round:
     return current
 
 
-def _look_for_missing(parts: Parts, current: Round) -> None:
+def _touched(parts: Parts, held: Round) -> set[str]:
+    """Items of the round that somebody has answered or skipped at the labeler."""
     with parts.store.begin() as tx:
-        earlier = [found for found in tx.rounds.all(parts.project.id) if found.state is RoundState.CLOSED]
-        tasks = {found: tx.tasks.of_round(found.id) for found in (*earlier, current)}
-    for found, own in tasks.items():
-        if any(task.state is TaskState.OPEN for task in own):
-            note_missing_tasks(parts, parts.round_key(found), own)
-
-
-def _withdraw_tasks(parts: Parts, held: Round) -> None:
-    with parts.store.begin() as tx:
-        tasks = [t for t in tx.tasks.of_round(held.id) if t.state is not TaskState.LABELED]
+        tasks = tx.tasks.of_round(held.id)
         link = tx.projects.link(parts.project.id, parts.labeler.name)
-    if link is not None:
-        keys = [task.item_key for task in tasks]
-        there = parts.labeler.find_tasks(link.external_id, parts.round_key(held), keys)
-        parts.labeler.delete_tasks(link.external_id, [t.task_id for t in there if not t.annotated])
-    with parts.store.begin() as tx:
-        tx.tasks.set_states({task.id: TaskState.CANCELLED for task in tasks})
+    there = find_all(parts, link, held, tasks) if link else []
+    return {found.item_key for found in there if found.annotated}

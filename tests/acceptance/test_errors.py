@@ -240,7 +240,11 @@ def test_pictures_that_can_not_be_read_are_listed_and_left_out(folder: Any) -> N
 
 
 def test_a_picture_that_is_lost_before_it_is_shown_names_both_ways_out(folder: Any) -> None:
-    folder.configure(task="image", classes=("a", "b"), more="inline_limit = 1000\n[model]\nencoder_options = { size = [8, 8] }")
+    folder.configure(
+        task="image",
+        classes=("a", "b"),
+        more="inline_limit = 1000\n[model]\nencoder_options = { size = [8, 8] }",
+    )
     folder.type("db", "upgrade")
     for number in range(4):
         path = folder.path / "pictures" / f"{number}.png"

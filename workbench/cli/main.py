@@ -9,6 +9,7 @@ import typer
 
 from workbench.cli import database, demo, labels, pool, project, report, rounds, serve
 
+INTERRUPTED = 130
 app = typer.Typer(
     name="workbench",
     help="Choose what to label by mutual information, label it in Label Studio, know what each label bought.",
@@ -55,10 +56,9 @@ def run(arguments: list[str]) -> int:
     try:
         app(args=arguments, prog_name="workbench")
     except SystemExit as leave:
+        if leave.code == INTERRUPTED:
+            _say("Stopped. Nothing is lost: type `workbench round resume`, or the same command, to go on.")
         return leave.code if isinstance(leave.code, int) else 1
-    except KeyboardInterrupt:
-        _say("Stopped. Nothing is lost: type `workbench round resume`, or the same command, to go on.")
-        return 130
     except Exception as error:  # noqa: BLE001  # the outermost place: what is not ours is shown as a defect
         if debug:
             traceback.print_exc()

@@ -90,7 +90,7 @@ def stats(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) ->
     """
     from workbench.cli.reading import open_reading
 
-    with open_reading(config) as (store, project, _settings), store.begin() as tx:
+    with open_reading(config) as (store, project, _settings), store.read() as tx:
         shards = tx.pool.shards(project.id)
         held_out = len(tx.pool.held_out(project.id))
         taken = tx.pool.taken(project.id)

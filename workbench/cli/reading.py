@@ -31,7 +31,7 @@ def open_reading(config: Path) -> Iterator[Reading]:
     store = open_store(settings.database_url)
     try:
         store.check()
-        with store.begin() as tx:
+        with store.read() as tx:
             project = tx.projects.get(settings.config.project.name)
         if project is None:
             raise ProjectProblem(

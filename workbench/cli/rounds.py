@@ -70,7 +70,7 @@ def list_rounds(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = Fal
     from workbench.cli.reading import open_reading
     from workbench.reports.panels import rounds
 
-    with open_reading(config) as (store, project, _settings), store.begin() as tx:
+    with open_reading(config) as (store, project, _settings), store.read() as tx:
         rows = [asdict(row) for row in rounds.rows(tx, project)]
     if as_json:
         print_json({"rounds": rows})
@@ -94,7 +94,7 @@ def show(
     from workbench.cli.reading import open_reading
     from workbench.reports.round_page import round_page
 
-    with open_reading(config) as (store, project, _settings), store.begin() as tx:
+    with open_reading(config) as (store, project, _settings), store.read() as tx:
         page = round_page(tx, project, number)
     if as_json:
         print_json(page)

@@ -44,14 +44,16 @@ class TaskState(StrEnum):
     OPEN = "open"
     #: Enough valid annotations.
     LABELED = "labeled"
-    #: Somebody declined and nobody answered; a later answer makes it ``LABELED``.
+    #: Somebody declined and too few have answered; later answers make it ``LABELED``.
     SKIPPED = "skipped"
     #: Answered, but not with anything that can become a label.
     INVALID = "invalid"
     #: Deleted at the labeler by somebody else.
     GONE = "gone"
-    #: Its round was cancelled before it was answered.
+    #: Its round was cancelled before anybody touched it; it is to be taken back from the labeler.
     CANCELLED = "cancelled"
+    #: Taken back from the labeler.
+    WITHDRAWN = "withdrawn"
 
 
 class LabelStatus(StrEnum):
@@ -151,6 +153,7 @@ class Task:
     round_id: int
     item_id: int
     item_key: str
+    labeler: str
     external_id: str | None
     state: TaskState
 
@@ -201,11 +204,6 @@ class ModelRun:
     uri: str
     sha256: str
     seconds: float
-
-    @property
-    def version(self) -> str:
-        """The name under which its predictions are shown to annotators."""
-        return f"round-{self.round_number:04d}-{self.data_hash[:8]}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,7 +27,7 @@ class Panel(NamedTuple):
 
 def build(store: Store, project: Project) -> list[Panel]:
     """Read every panel in one transaction, so that they agree with each other."""
-    with store.begin() as tx:
+    with store.read() as tx:
         return [
             Panel(panel.NAME, panel.TITLE, [asdict(row) for row in panel.rows(tx, project)])
             for panel in PANELS

@@ -42,7 +42,7 @@ def export_labels(store: Store, project: Project, path: Path, file_format: str |
         ArtifactProblem: The file can not be written.
     """
     write = _writer(path, file_format)
-    with store.begin() as tx:
+    with store.read() as tx:
         rows = _rows(tx, project)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:

@@ -110,14 +110,17 @@ def _claim(directory: Path, options: DemoOptions) -> None:
                 f"{directory} holds a demonstration with other options ({_words(found)}). "
                 "Name another one with --directory, or give the same options to go on with that one."
             )
-        return
-    if directory.exists() and any(directory.iterdir()) and not (directory / "workbench.toml").exists():
+    elif directory.exists() and any(directory.iterdir()):
         raise DemoProblem(
             f"{directory} is not empty and no demonstration. Name another one with --directory."
         )
     directory.mkdir(parents=True, exist_ok=True)
-    (directory / "workbench.toml").write_text(_configuration(options), encoding="utf-8")
     marker.write_text(json.dumps(asdict(options)), encoding="utf-8")
+    config = directory / "workbench.toml"
+    if not config.exists():
+        temporary = config.with_suffix(".tmp")
+        temporary.write_text(_configuration(options), encoding="utf-8")
+        temporary.replace(config)
 
 
 def _words(options: dict[str, Any]) -> str:

@@ -1,6 +1,5 @@
 """Scored → selected: choose the batch, reserve its budget and write the outbox, in one transaction."""
 
-import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -68,7 +67,13 @@ def choose(parts: Parts, held: Round) -> Round:
 
 def _score_again(parts: Parts, held: Round, damage: ArtifactProblem) -> Round:
     """Scores that were lost or damaged are made again; nothing has been chosen from them yet."""
-    shutil.rmtree(parts.scores_directory(held), ignore_errors=True)
+    with parts.store.begin() as tx:
+        shards = tx.pool.shards(parts.project.id)
+    for path in (part_path(parts, held, shard) for shard in shards):
+        try:
+            read_scores(path)
+        except ArtifactProblem:
+            path.unlink(missing_ok=True)
     with parts.store.begin() as tx:
         tx.results.note(parts.project.id, "scores", f"The pool is scored again: {damage}", round_id=held.id)
         return tx.rounds.rescore(held)
@@ -118,39 +123,51 @@ def control_size(seed: int, size: int, share: float) -> int:
 def _pick(
     parts: Parts, held: Round, candidates: Candidates, size: int, shards: list[PoolShard]
 ) -> list[Pick]:
-    control = control_size(held.seed, size, parts.config.acquisition.control_share)
-    wanted = _wanted(parts, held, candidates, size - control, shards)
+    # Drawn before anything is chosen: so they stand for the whole pool, not for what choosing left over.
+    share = control_size(held.seed, size, parts.config.acquisition.control_share)
+    control = _control(held.seed, len(candidates.keys), share)
+    rest_N = np.setdiff1d(np.arange(len(candidates.keys)), [pick.index for pick in control])
+    wanted = _wanted(parts, held, candidates, rest_N, size - share, shards)
     reason = Reason.COVERAGE if held.strategy == COVERAGE else Reason.UNCERTAIN
-    picks = [Pick(index=index, reason=reason) for index in wanted]
-    return _mixed(held.seed, picks, _control(held.seed, candidates, wanted, control))
+    return _mixed(held.seed, [Pick(index=index, reason=reason) for index in wanted], control)
 
 
 def _wanted(
-    parts: Parts, held: Round, candidates: Candidates, size: int, shards: list[PoolShard]
+    parts: Parts,
+    held: Round,
+    candidates: Candidates,
+    rest_N: NDArray[Any],
+    size: int,
+    shards: list[PoolShard],
 ) -> list[int]:
     if size == 0:
         return []
     settings = parts.config.acquisition
     seed = derive_seed(held.seed, "select")
     if held.strategy == COVERAGE:
-        return _covering(parts, candidates, shards, size, seed)
+        return _covering(parts, candidates, rest_N, shards, size, seed)
     assert candidates.columns is not None
     chosen = acquisition.select(
         settings.selector,
-        acquisition.Candidates(scores_N=_tensor(candidates.columns["score"])),
+        acquisition.Candidates(scores_N=_tensor(candidates.columns["score"][rest_N])),
         size,
         seed=seed,
         **settings.options,
     )
-    return [int(index) for index in chosen.indices]
+    return [int(rest_N[int(index)]) for index in chosen.indices]
 
 
 def _covering(
-    parts: Parts, candidates: Candidates, shards: list[PoolShard], size: int, seed: int
+    parts: Parts,
+    candidates: Candidates,
+    rest_N: NDArray[Any],
+    shards: list[PoolShard],
+    size: int,
+    seed: int,
 ) -> list[int]:
-    subset: NDArray[Any] = np.arange(len(candidates.keys))
+    subset = rest_N
     if len(subset) > max(COVERAGE_LIMIT, size):
-        drawn = np.random.default_rng(seed).choice(len(subset), max(COVERAGE_LIMIT, size), replace=False)
+        drawn = np.random.default_rng(seed).choice(subset, max(COVERAGE_LIMIT, size), replace=False)
         subset = np.sort(drawn)
     features_N_D = parts.learner.coverage(_payloads(parts, candidates, subset, shards), seed=seed)
     chosen = acquisition.select(
@@ -162,13 +179,9 @@ def _covering(
     return [int(subset[int(index)]) for index in chosen.indices]
 
 
-def _control(seed: int, candidates: Candidates, wanted: list[int], size: int) -> list[Pick]:
-    if size == 0:
-        return []
-    rest = np.setdiff1d(np.arange(len(candidates.keys)), np.array(wanted, np.int64))
-    drawn = np.random.default_rng(derive_seed(seed, "control")).choice(rest, size, replace=False)
-    propensity = size / len(rest)
-    return [Pick(index=int(i), reason=Reason.CONTROL, propensity=propensity) for i in drawn]
+def _control(seed: int, candidates: int, size: int) -> list[Pick]:
+    drawn = np.random.default_rng(derive_seed(seed, "control")).choice(candidates, size, replace=False)
+    return [Pick(index=int(i), reason=Reason.CONTROL, propensity=size / candidates) for i in drawn]
 
 
 def _mixed(seed: int, wanted: list[Pick], control: list[Pick]) -> list[Pick]:

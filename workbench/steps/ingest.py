@@ -97,6 +97,11 @@ def add_source(
         raise PoolProblem(_nothing_usable(reading, sieve))
     with store.begin() as tx:
         tx.projects.lock(project.id)
+        if len(tx.pool.shards(project.id)) != len(shards):
+            raise PoolProblem(
+                "Another process has added to the pool meanwhile; nothing was added here. "
+                "Type the same command again: what is there already will be told apart."
+            )
         _register(tx, project, directory, reading.location, written)
     return Added(
         pool=counts[Split.POOL],

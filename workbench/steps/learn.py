@@ -5,7 +5,7 @@ from workbench.domain.rounds import Round, RoundState
 from workbench.domain.seeds import derive_seed
 from workbench.learning.evaluate import evaluate as measure
 from workbench.learning.evaluate import wilson
-from workbench.steps.models import examples, model_for, teaches
+from workbench.steps.models import Trained, examples, model_for, model_of_round, teaches
 from workbench.steps.parts import Parts
 from workbench.storage.statements import chunked
 from workbench.storage.store import Transaction
@@ -25,10 +25,11 @@ def train(parts: Parts, held: Round) -> Round:
 
 def evaluate(parts: Parts, held: Round) -> Round:
     """Measure the new model on the held-out split, and the one before on this round's random share."""
-    held_out = _held_out(parts, held)
+    trained = model_of_round(parts, held)
+    held_out = _held_out(parts, trained) if trained else []
     with parts.store.begin() as tx:
-        if held.model_run_id is not None:
-            tx.results.add_metrics(held.model_run_id, held.id, held_out)
+        if trained is not None:
+            tx.results.add_metrics(trained.run.id, held.id, held_out)
         if held.scoring_run_id is not None:
             tx.results.add_metrics(held.scoring_run_id, held.id, prequential(tx, held))
         return tx.rounds.move(held, RoundState.EVALUATED)
@@ -62,7 +63,8 @@ def record(parts: Parts, held: Round) -> Round:
 def prequential(tx: Transaction, held: Round) -> list[Metric]:
     """Compare what the model said of the random picks before it was trained on them with their labels.
 
-    Unbiased for the pool as it was then: nobody chose these items. Empty without a labeled random pick.
+    Unbiased for the pool as it was then: these items were drawn before any other was chosen. Empty without
+    a labeled random pick.
     """
     picks = [
         s for s in tx.tasks.selections(held.id) if s.reason is Reason.CONTROL and s.predicted is not None
@@ -81,18 +83,18 @@ def prequential(tx: Transaction, held: Round) -> list[Metric]:
     return [Metric(split="control", name=METRIC, value=value, low=low, high=high, n=len(right))]
 
 
-def _held_out(parts: Parts, held: Round) -> list[Metric]:
+def _held_out(parts: Parts, trained: Trained) -> list[Metric]:
     with parts.store.begin() as tx:
         items = [item for item in tx.pool.held_out(parts.project.id) if item.known_label is not None]
-    found = examples(parts)
-    if not items or held.model_run_id is None or not teaches(found):
+    if not items:
         return []
-    posterior = model_for(parts, held, found).posterior
     targets = [item.known_label for item in items if item.known_label is not None]
     batches = ([item.payload for item in batch] for batch in chunked(items, EVALUATION_BATCH))
     with parts.progress(f"Measuring on {len(items)} held-out items") as report:
         seed = derive_seed(parts.project.seed, "evaluate")
-        values = measure(parts.learner.predict(posterior, batches, seed=seed), targets, parts.project.classes)
+        values = measure(
+            parts.learner.predict(trained.posterior, batches, seed=seed), targets, parts.project.classes
+        )
         report(len(items), len(items))
     return [Metric(split="test", name=v.name, value=v.value, low=v.low, high=v.high, n=v.n) for v in values]
 

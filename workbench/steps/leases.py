@@ -12,6 +12,9 @@ from workbench.domain.errors import RoundBusy, WorkbenchError
 from workbench.domain.rounds import Round
 from workbench.steps.parts import LEASE_SECONDS, Parts
 
+#: Of a process that lives, but whose start can not be read.
+ALIVE = "alive"
+
 
 def this_process() -> str:
     """Names this process so that another on the same machine can see whether it still lives."""
@@ -24,12 +27,15 @@ def is_gone(owner: str) -> bool:
     pid, _, started = rest.partition(":")
     if host != socket.gethostname() or not pid.isdigit():
         return False
-    return _started(int(pid)) != started
+    found = _started(int(pid))
+    return found == "" or found not in (started, ALIVE)
 
 
 @contextmanager
-def lease(parts: Parts, found: Round) -> Iterator[Round]:
+def lease(parts: Parts, found: Round, *, recording: bool = True) -> Iterator[Round]:
     """Hold the round inside the block. An error of ours is recorded with the round; others only let go.
+
+    Without ``recording`` no error fails the round: what is tried has not changed it.
 
     Raises:
         RoundBusy: Another process holds it.
@@ -41,7 +47,10 @@ def lease(parts: Parts, found: Round) -> Iterator[Round]:
     except RoundBusy:
         raise
     except (WorkbenchError, ConnectorError, AcquisitionError) as error:
-        _fail(parts, held, error)
+        if recording:
+            _fail(parts, held, error)
+        else:
+            _release(parts, held)
         raise
     except BaseException:
         _release(parts, held)
@@ -72,7 +81,7 @@ def _started(pid: int) -> str:
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except FileNotFoundError:
-        return "" if Path("/proc/self").exists() else _alive(pid)
+        return _alive(pid)
     return stat.rpartition(")")[2].split()[19]
 
 
@@ -83,4 +92,4 @@ def _alive(pid: int) -> str:
         return ""
     except PermissionError:
         pass
-    return "alive"
+    return ALIVE

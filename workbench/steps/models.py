@@ -54,6 +54,22 @@ def model_for(parts: Parts, held: Round, found: list[Example]) -> Trained:
     return _train(parts, held, found, digest)
 
 
+def model_of_round(parts: Parts, held: Round) -> Trained | None:
+    """The model that was trained on this round's labels, whatever has been said of them since.
+
+    Only if its checkpoint is lost is a model of today's labels taken instead, under a run of its own.
+    """
+    if held.model_run_id is None:
+        return None
+    with parts.store.begin() as tx:
+        run = tx.results.run(held.model_run_id)
+    try:
+        return Trained(run, parts.learner.load(parts.directory / run.uri, run.sha256))
+    except ArtifactProblem:
+        found = examples(parts)
+        return model_for(parts, held, found) if teaches(found) else None
+
+
 def _train(parts: Parts, held: Round, found: list[Example], digest: str) -> Trained:
     seed = derive_seed(parts.project.seed, "model", digest)
     began = time.monotonic()

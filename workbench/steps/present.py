@@ -6,6 +6,7 @@ import os
 import secrets
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -30,14 +31,17 @@ def presenter(settings: Settings, project: Project) -> Present:
 def picture_secret(directory: Path) -> bytes:
     """The secret behind the names of served pictures, made on first use and readable by its owner only."""
     path = directory / SECRET_FILE
-    directory.mkdir(parents=True, exist_ok=True)
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return bytes.fromhex(path.read_text(encoding="ascii"))
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(secrets.token_hex(32))
-    return picture_secret(directory)
+    if not path.exists():
+        directory.mkdir(parents=True, exist_ok=True)
+        temporary = directory / f".{SECRET_FILE}.{secrets.token_hex(4)}"
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(secrets.token_hex(32))
+        with suppress(FileExistsError):
+            # Whole or not at all, and whoever comes second takes the first one's.
+            os.link(temporary, path)
+        temporary.unlink()
+    return bytes.fromhex(path.read_text(encoding="ascii"))
 
 
 def picture_name(secret: bytes, project: str, key: str) -> str:

@@ -1,12 +1,15 @@
 """Read what annotators did, keep every version of it, and say what it means for labels.
 
 A cursor with overlap: asking twice for the same change is harmless, missing one is not. Annotations, the
-labels that follow and the tasks' states are written in one transaction a page.
+labels that follow and the tasks' states are written in one transaction a page, one process at a time. A
+page may be older than what another process has written meanwhile: it adds what is missing and takes nothing
+away that is newer than itself.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from connectors.labelers.records import RemoteAnnotation, RemoteTask
 from workbench.domain.consensus import current, majority, task_state
@@ -19,6 +22,7 @@ PAGE = 250
 #: A request may commit at the labeler long after its time stamp was taken.
 OVERLAP = timedelta(minutes=10)
 METHOD = "majority"
+TAKEN_BACK = frozenset({TaskState.CANCELLED, TaskState.WITHDRAWN})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +45,13 @@ class Pulled:
         )
 
 
+class Match(NamedTuple):
+    """A task of ours and what the labeler holds for it."""
+
+    task: Task
+    remote: RemoteTask
+
+
 def pull(parts: Parts) -> Pulled:
     """Bring in everything that changed since the last pull. Run twice, the second changes nothing.
 
@@ -55,55 +66,61 @@ def pull(parts: Parts) -> Pulled:
     total = Pulled()
     newest = link.cursor
     for page in chunked(parts.labeler.changed_tasks(link.external_id, since), PAGE):
-        total = total.plus(_keep_page(parts, page))
+        total = total.plus(_keep_page(parts, _latest(page)))
         newest = max(filter(None, [newest, *(task.updated_at for task in page)]))
     _move_cursor(parts, link, newest)
     return total
 
 
-def note_missing_tasks(parts: Parts, round_key: str, tasks: Sequence[Task]) -> int:
-    """Mark tasks of a round that somebody has deleted at the labeler; says how many there are.
-
-    A deleted task leaves no trace among the changes, so this looks for each one. Labels that came from
-    it stay.
-    """
-    with parts.store.begin() as tx:
-        link = tx.projects.link(parts.project.id, parts.labeler.name)
-    if link is None:
-        return 0
-    there: set[str] = set()
-    for batch in chunked(tasks, 500):
-        found = parts.labeler.find_tasks(link.external_id, round_key, [task.item_key for task in batch])
-        there.update(task.item_key for task in found)
-    gone = {t.id: TaskState.GONE for t in tasks if t.state is TaskState.OPEN and t.item_key not in there}
-    if gone:
-        with parts.store.begin() as tx:
-            tx.tasks.set_states(gone)
-            tx.results.note(parts.project.id, "tasks-gone", f"{len(gone)} tasks were deleted at the labeler")
-    return len(gone)
+def _latest(page: Sequence[RemoteTask]) -> list[RemoteTask]:
+    """A task that changed while it was read comes twice; the later view counts."""
+    latest: dict[str, RemoteTask] = {}
+    for task in page:
+        known = latest.get(task.task_id)
+        if known is None or task.updated_at >= known.updated_at:
+            latest[task.task_id] = task
+    return list(latest.values())
 
 
 def _keep_page(parts: Parts, page: Sequence[RemoteTask]) -> Pulled:
     with parts.store.begin() as tx:
-        ours = tx.tasks.by_external_id(parts.project.id, parts.labeler.name, [t.task_id for t in page])
-        matched = [(ours[remote.task_id], remote) for remote in page if remote.task_id in ours]
-        before = tx.annotations.of_items({task.item_id for task, _ in matched})
-        versions = [v for task, remote in matched for v in _versions(task, remote, before)]
+        # Two pulls at once would each see only their own half of an item's annotations.
+        tx.projects.lock(parts.project.id)
+        matches = _ours(parts, tx, page)
+        before = tx.annotations.of_items({match.task.item_id for match in matches})
+        versions = [version for match in matches for version in _versions(match, before)]
         new = tx.annotations.add(parts.project.id, parts.labeler.name, versions)
-        revised = _consolidate(parts, tx, [task for task, _ in matched]) if new else 0
-    return Pulled(versions=new, labels=revised, strangers=len(page) - len(matched))
+        revised = _consolidate(parts, tx, [match.task for match in matches]) if new else 0
+    return Pulled(versions=new, labels=revised, strangers=len(page) - len(matches))
 
 
-def _versions(
-    task: Task, remote: RemoteTask, before: Mapping[int, Sequence[Annotation]]
-) -> Iterable[Annotation]:
+def _ours(parts: Parts, tx: Transaction, page: Sequence[RemoteTask]) -> list[Match]:
+    """Match by round and item, not by the labeler's ids: those of another server may be the same.
+
+    A task whose id is not known yet (the process that sent it was killed) becomes known here.
+    """
+    keys = {remote.item_key for remote in page if remote.item_key is not None}
+    tasks = tx.tasks.by_item_key(parts.project.id, parts.labeler.name, keys)
+    rounds = {found.number: parts.round_key(found) for found in tx.rounds.all(parts.project.id)}
+    by_mark = {(rounds[number], key): task for (number, key), task in tasks.items()}
+    matches = [
+        Match(by_mark[mark], remote)
+        for remote in page
+        if (mark := (str(remote.round_key), str(remote.item_key))) in by_mark
+    ]
+    tx.tasks.sent({task.id: remote.task_id for task, remote in matches if task.state is TaskState.PENDING})
+    return matches
+
+
+def _versions(match: Match, before: Mapping[int, Sequence[Annotation]]) -> Iterable[Annotation]:
     """The annotations of a task as they are now, and a tombstone for each that is gone."""
+    task, remote = match
     yield from (_version(task, annotation) for annotation in remote.annotations)
     there = {annotation.annotation_id for annotation in remote.annotations}
-    known = [a for a in before.get(task.item_id, ()) if a.task_id == task.id]
-    for annotation in current(known):
-        if annotation.external_id not in there:
-            yield replace(annotation, deleted=True, updated_at=max(remote.updated_at, annotation.updated_at))
+    for known in current(a for a in before.get(task.item_id, ()) if a.task_id == task.id):
+        missing = known.external_id not in there and known.updated_at <= remote.updated_at
+        if missing and str(known.raw.get("task", remote.task_id)) == remote.task_id:
+            yield replace(known, deleted=True, updated_at=remote.updated_at)
 
 
 def _version(task: Task, found: RemoteAnnotation) -> Annotation:
@@ -130,7 +147,7 @@ def _consolidate(parts: Parts, tx: Transaction, tasks: Sequence[Task]) -> int:
     states = {}
     for task in tasks:
         own = [a for a in annotations.get(task.item_id, []) if a.task_id == task.id]
-        if own and task.state is not TaskState.CANCELLED:
+        if own and task.state not in TAKEN_BACK:
             states[task.id] = task_state(own, overlap)
     tx.tasks.set_states(states)
     return _revise(tx, annotations)

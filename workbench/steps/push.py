@@ -11,10 +11,11 @@ from pathlib import Path
 
 from connectors.errors import OutcomeUnknown, SourceError
 from connectors.labelers.records import OutgoingTask, Prediction, ProjectSpec, TaskId, TaskType
-from workbench.domain.errors import PoolProblem
+from workbench.domain.errors import PoolProblem, RoundProblem
 from workbench.domain.records import Item, LabelerLink, Selection, Task, TaskKind, TaskState
 from workbench.domain.rounds import Round, RoundState
 from workbench.steps.parts import Parts
+from workbench.steps.tidy import tidy_round
 from workbench.storage.statements import chunked
 
 BATCH = 250
@@ -31,6 +32,7 @@ def push(parts: Parts, held: Round) -> Round:
     link = open_project(parts)
     with parts.store.begin() as tx:
         tasks = tx.tasks.of_round(held.id)
+        _refuse_other_labeler(parts, tasks)
         chosen = {selection.item_key: selection for selection in tx.tasks.selections(held.id)}
         items = tx.pool.by_key(parts.project.id, list(chosen))
     version = model_version(parts, held)
@@ -39,9 +41,18 @@ def push(parts: Parts, held: Round) -> Round:
         for number, batch in enumerate(chunked(tasks, BATCH)):
             _settle_batch(parts, held, link, batch, outgoing)
             report(min((number + 1) * BATCH, len(tasks)), len(tasks))
-    _remove_doubles(parts, held, link, tasks)
+    tidy_round(parts, held)
     with parts.store.begin() as tx:
         return tx.rounds.move(held, RoundState.PUSHED)
+
+
+def _refuse_other_labeler(parts: Parts, tasks: Sequence[Task]) -> None:
+    for task in tasks:
+        if task.labeler != parts.labeler.name:
+            raise RoundProblem(
+                f"This round was planned for the labeler '{task.labeler}', and [labeler] now names "
+                f"'{parts.labeler.name}'. Put it back, or type `workbench round cancel`."
+            )
 
 
 def release(parts: Parts, held: Round) -> Round:
@@ -141,22 +152,6 @@ def _lowest(there: Sequence[TaskId]) -> dict[str, str]:
 
 def _numeric(found: TaskId) -> tuple[int, str]:
     return (int(found.task_id), "") if found.task_id.isdigit() else (0, found.task_id)
-
-
-def _remove_doubles(parts: Parts, held: Round, link: LabelerLink, tasks: Sequence[Task]) -> None:
-    """Delete second copies that nobody has touched; only a process that outlived its lease can make them."""
-    there: list[TaskId] = []
-    for batch in chunked(tasks, BATCH * 4):
-        keys = [task.item_key for task in batch]
-        there.extend(parts.labeler.find_tasks(link.external_id, parts.round_key(held), keys))
-    first = _lowest(there)
-    extra = [t.task_id for t in there if t.task_id != first[t.item_key] and not t.annotated]
-    if extra:
-        parts.labeler.delete_tasks(link.external_id, extra)
-        with parts.store.begin() as tx:
-            tx.results.note(
-                parts.project.id, "doubles", f"{len(extra)} second copies removed", round_id=held.id
-            )
 
 
 def _content(parts: Parts, item: Item) -> str:

@@ -24,7 +24,7 @@ def make_engine(url: str) -> sa.Engine:
         raise DatabaseProblem(NOT_READABLE)
     try:
         engine = sa.create_engine(_with_driver(url), hide_parameters=True)
-    except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError) as error:
+    except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ValueError) as error:
         raise DatabaseProblem(NOT_READABLE) from error
     except ModuleNotFoundError as error:
         raise DatabaseProblem(
@@ -57,4 +57,5 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 
 def _begin_immediate(connection: sa.Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    reading = connection.get_execution_options().get("reading", False)
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")

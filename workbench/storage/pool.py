@@ -6,10 +6,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from workbench.domain.records import Item, NewItem, PoolShard, Split
+from workbench.domain.records import Item, LabelStatus, NewItem, PoolShard, Split, TaskState
 from workbench.domain.rounds import RoundState
 from workbench.storage.statements import chunked, insert_missing, insert_one
-from workbench.storage.tables import item, label, pool_shard, round_, selection
+from workbench.storage.tables import item, label, pool_shard, round_, task
 
 
 class Pool:
@@ -91,13 +91,25 @@ class Pool:
         return [_item(row) for row in rows]
 
     def unavailable(self, project_id: int) -> set[str]:
-        """Keys that must not be chosen again: held out, labeled, or in a round that was not cancelled."""
+        """Keys that must not be chosen again: held out, labeled, or still in the hands of annotators.
+
+        An item of a cancelled round is free again if its task was taken back; one that somebody had
+        touched stays with the labeler, and so it does not go out a second time.
+        """
         chosen = (
-            sa.select(selection.c.item_id)
-            .join(round_, round_.c.id == selection.c.round_id)
-            .where(round_.c.project_id == project_id, round_.c.state != RoundState.CANCELLED)
+            sa.select(task.c.item_id)
+            .join(round_, round_.c.id == task.c.round_id)
+            .where(
+                round_.c.project_id == project_id,
+                sa.or_(
+                    round_.c.state != RoundState.CANCELLED,
+                    task.c.state.not_in([TaskState.CANCELLED, TaskState.WITHDRAWN]),
+                ),
+            )
         )
-        labeled = sa.select(label.c.item_id)
+        labeled = sa.select(label.c.item_id).where(
+            label.c.current.is_(True), label.c.status != LabelStatus.WITHDRAWN
+        )
         rows = self._connection.execute(
             sa.select(item.c.key).where(
                 item.c.project_id == project_id,

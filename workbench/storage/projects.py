@@ -58,8 +58,11 @@ class Projects:
         return LabelerLink(labeler=row.labeler, external_id=row.external_id, url=row.url, cursor=row.cursor)
 
     def save_link(self, project_id: int, link: LabelerLink) -> None:
-        """Remember the labeler's project; a new address of the same project replaces the old one."""
-        values = {"labeler": link.labeler, "external_id": link.external_id, "url": link.url}
+        """Remember the labeler's project; another project is read from its beginning."""
+        known = self.link(project_id, link.labeler)
+        values: dict[str, Any] = {"labeler": link.labeler, "external_id": link.external_id, "url": link.url}
+        if known is not None and known.external_id != link.external_id:
+            values["cursor"] = None
         insert_missing(self._connection, labeler_link, [{"project_id": project_id, **values}])
         self._connection.execute(
             labeler_link.update().where(_link(project_id, link.labeler)).values(**values)

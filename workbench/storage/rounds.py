@@ -122,6 +122,11 @@ class Rounds:
         position = self.get(held.id).position
         self._write(held, state=RoundState.FAILED, failed_from=position, error=error)
 
+    def recover(self, held: Round) -> Round:
+        """Put a failed round back into the state it failed in, when what failed is mended."""
+        self._write(held, state=self.get(held.id).position, failed_from=None, error=None)
+        return self.get(held.id)
+
     def cancel(self, held: Round) -> None:
         """Give the round up.
 

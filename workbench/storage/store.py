@@ -79,14 +79,31 @@ class Store:
         Raises:
             DatabaseProblem: The database is away, locked for too long, or its disk is full.
         """
+        with self._alone(), self.engine.begin() as connection:
+            yield Transaction(connection, self._clock())
+
+    @contextmanager
+    def read(self) -> Iterator[Transaction]:
+        """Open a transaction that only reads: it holds nobody up, and sees one moment of the database.
+
+        Raises:
+            DatabaseProblem: The database is away.
+        """
+        with self._alone(), self.engine.connect() as plain:
+            connection = plain.execution_options(reading=True)
+            with connection.begin():
+                yield Transaction(connection, self._clock())
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Refuse a transaction inside another, and put the database's errors in words."""
         if getattr(self._open, "here", False):
             raise RuntimeError(
                 "A transaction is open in this thread already: one inside another waits forever."
             )
         self._open.here = True
         try:
-            with self.engine.begin() as connection:
-                yield Transaction(connection, self._clock())
+            yield
         except sa.exc.DBAPIError as error:
             raise DatabaseProblem(_in_words(error)) from error
         finally:

@@ -59,19 +59,39 @@ class Tasks:
         )
         return [_task(row) for row in rows]
 
-    def by_external_id(self, project_id: int, labeler: str, external_ids: Iterable[str]) -> dict[str, Task]:
-        """Our tasks behind a labeler's ids."""
-        found: dict[str, Task] = {}
-        for chunk in chunked(external_ids):
+    def by_item_key(
+        self, project_id: int, labeler: str, item_keys: Iterable[str]
+    ) -> dict[tuple[int, str], Task]:
+        """Our tasks at a labeler by round number and item key."""
+        found: dict[tuple[int, str], Task] = {}
+        for chunk in chunked(item_keys):
             rows = self._connection.execute(
-                _TASK.join(round_, round_.c.id == task.c.round_id).where(
+                _TASK.join(round_, round_.c.id == task.c.round_id)
+                .add_columns(round_.c.number)
+                .where(
                     round_.c.project_id == project_id,
                     task.c.labeler == labeler,
-                    task.c.external_id.in_(chunk),
+                    item.c.key.in_(chunk),
                 )
             )
-            found.update({str(row.external_id): _task(row) for row in rows})
+            found.update({(row.number, row.item_key): _task(row) for row in rows})
         return found
+
+    def in_state(self, project_id: int, state: TaskState) -> list[Task]:
+        """All tasks of a project in a state."""
+        rows = self._connection.execute(
+            _TASK.join(round_, round_.c.id == task.c.round_id)
+            .where(round_.c.project_id == project_id, task.c.state == state)
+            .order_by(task.c.id)
+        )
+        return [_task(row) for row in rows]
+
+    def relink(self, external_ids: Mapping[int, str]) -> None:
+        """Remember another copy of tasks whose first one is gone."""
+        for task_id, external_id in external_ids.items():
+            self._connection.execute(
+                task.update().where(task.c.id == task_id).values(external_id=external_id)
+            )
 
     def sent(self, external_ids: Mapping[int, str]) -> None:
         """Remember the labeler's id of tasks that are there now."""
@@ -140,6 +160,7 @@ def _task(row: Any) -> Task:
         round_id=row.round_id,
         item_id=row.item_id,
         item_key=row.item_key,
+        labeler=row.labeler,
         external_id=row.external_id,
         state=TaskState(row.state),
     )

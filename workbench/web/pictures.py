@@ -30,9 +30,10 @@ def picture_app(store: Store, project: Project, secret: bytes) -> Starlette:
     def picture(request: Request) -> Response:
         key = request.query_params.get("item", "")
         expected = picture_name(secret, project.name, key)
-        if not hmac.compare_digest(expected, request.path_params["name"]):
+        given = str(request.path_params["name"])
+        if not hmac.compare_digest(expected.encode(), given.encode("utf-8", "surrogatepass")):
             return _nothing()
-        with store.begin() as tx:
+        with store.read() as tx:
             item = tx.pool.by_key(project.id, [key]).get(key)
         path = Path(item.payload["path"]) if item and "path" in item.payload else None
         return _file(path) if path and path.is_file() else _nothing()
