@@ -1,5 +1,6 @@
 """The one place where objects are built: from settings to the parts that the steps are given."""
 
+import difflib
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
@@ -7,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+import acquisition
 from connectors.labelers.protocol import Annotator, Labeler
 from connectors.sources.catalog import open_source
 from connectors.sources.records import Content
 from workbench.config.load import load_settings
-from workbench.config.model import Settings
+from workbench.config.model import Config, Settings
 from workbench.domain.errors import ConfigProblem
 from workbench.domain.records import Project, TaskKind
 from workbench.learning.learner import Learner
@@ -47,6 +49,7 @@ def open_parts(
         ConnectorError: The labeler is away or refuses us.
     """
     settings = load_settings(path)
+    check_methods(settings.config)
     with project_store(settings, clock) as store:
         project = ensure_project(store, settings)
         with closing(build_labeler(settings)) if labeler is None else nullcontext(labeler) as used:
@@ -146,6 +149,43 @@ def _frozen(options: Mapping[str, Any]) -> dict[str, Any]:
     return {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}
 
 
+def check_methods(config: Config) -> None:
+    """Refuse methods that are not there, or that can not do what they are asked for.
+
+    Raises:
+        ConfigProblem: With what was found and what is known.
+    """
+    known = acquisition.catalog()
+    asked = (
+        ("posteriors", config.posterior.name, "[posterior] name"),
+        ("functions", config.acquisition.function, "[acquisition] function"),
+        ("selectors", config.acquisition.selector, "[acquisition] selector"),
+        ("selectors", config.acquisition.coverage, "[acquisition] coverage"),
+    )
+    for kind, name, key in asked:
+        if name not in known[kind]:
+            near = difflib.get_close_matches(name, known[kind], n=1)
+            hint = f"did you mean '{near[0]}'? " if near else ""
+            raise ConfigProblem(f"{key} is '{name}'; {hint}Known are {', '.join(known[kind])}.")
+    _try_selectors(config)
+
+
+def _try_selectors(config: Config) -> None:
+    settings = config.acquisition
+    scores = acquisition.Candidates(scores_N=torch.tensor([1.0, 2.0]))
+    features = acquisition.Candidates(features_N_D=torch.eye(2))
+    for key, name, candidates, options in (
+        ("selector", settings.selector, scores, settings.options),
+        ("coverage", settings.coverage, features, {}),
+    ):
+        try:
+            acquisition.select(name, candidates, 1, seed=0, **options)
+        except acquisition.AcquisitionError as error:
+            raise ConfigProblem(
+                f"[acquisition] {key} can not be '{name}' with options {options}: {error}"
+            ) from error
+
+
 def upgrade_database(path: Path) -> None:
     """Bring the project's database to the newest revision."""
     store = open_store(load_settings(path).database_url)
@@ -164,6 +204,8 @@ def add_to_pool(
     key: str | None = None,
     label: str | None = None,
     prefix: str = "",
+    encoding: str = "utf-8",
+    separator: str | None = None,
     test_share: float = 0.0,
 ) -> Added:
     """Add a source to the project's pool.
@@ -183,6 +225,8 @@ def add_to_pool(
         key=key,
         label=label,
         prefix=prefix,
+        encoding=encoding,
+        separator=separator,
     )
     _check_content(reading.content, kind)
     with project_store(settings) as store:

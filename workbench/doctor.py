@@ -6,12 +6,11 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-import acquisition
 from acquisition.errors import AcquisitionError
 from connectors.errors import ConnectorError
 from connectors.labelers.protocol import Labeler
 from connectors.labelers.records import ProjectSpec, TaskType
-from workbench.bootstrap import build_learner, connect_label_studio
+from workbench.bootstrap import build_learner, check_methods, connect_label_studio
 from workbench.config.load import load_settings
 from workbench.config.model import Settings
 from workbench.domain.errors import ModelProblem, WorkbenchError
@@ -110,16 +109,12 @@ def _pool(settings: Settings, store: Store, rows: list[PoolRow]) -> str:
 
 
 def _methods(settings: Settings) -> str:
-    config, known = settings.config, acquisition.catalog()
-    asked = {
-        "posteriors": config.posterior.name,
-        "functions": config.acquisition.function,
-        "selectors": config.acquisition.selector,
-    }
-    for kind, name in [*asked.items(), ("selectors", config.acquisition.coverage)]:
-        if name not in known[kind]:
-            raise _Wrong(f"'{name}' is none of the {kind}: {', '.join(known[kind])}. Mend workbench.toml.")
-    return f"{asked['functions']} from {asked['posteriors']}, selected by {asked['selectors']}"
+    config = settings.config
+    check_methods(config)
+    return (
+        f"{config.acquisition.function} from {config.posterior.name}, "
+        f"selected by {config.acquisition.selector}"
+    )
 
 
 def _model(settings: Settings, rows: list[PoolRow]) -> str:

@@ -35,6 +35,9 @@ class Answer(NamedTuple):
     problem: Problem | None
 
 
+DAY_SECONDS: Final = 86_400
+
+
 def make_result(control: Control, label: str) -> list[dict[str, Any]]:
     """Write the result that choosing this class makes."""
     value = {"choices": [label]}
@@ -161,8 +164,8 @@ def read_moment(value: object, otherwise: datetime = BEGINNING) -> datetime:
 
 
 def read_seconds(value: object) -> float | None:
-    """Read a lead time; something that is not a number of seconds is unknown."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
+    """Read a lead time; what is no number of seconds, or more than a day of them, is unknown."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= DAY_SECONDS:
         return None
     return float(value)
 

@@ -120,7 +120,7 @@ def _choose(path: Path, images: bool, name: str | None) -> SourceKind:
             return kind
     raise SourceError(
         f"Found {path.name}, whose ending says nothing; expected a folder of images or a file that ends in "
-        f"{', '.join(TABLE_SUFFIXES)}. Rename it, or name the kind: {', '.join(kinds)}."
+        f"{', '.join(TABLE_SUFFIXES)}. Convert or rename it."
     )
 
 

@@ -190,5 +190,5 @@ class _Utf8Stream(io.RawIOBase):
         return SourceError(
             f"Found bytes in {self._path} that are not {self._encoding} "
             f"(byte {self._read_bytes - pending + start}: {getattr(error, 'reason', error)}). "
-            "Save the file as UTF-8, or name its encoding, for example encoding='cp1252'."
+            "Save the file as UTF-8, or name its encoding, for example --encoding cp1252."
         )

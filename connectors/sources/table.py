@@ -111,7 +111,7 @@ def _separator_hint(table: _Table) -> str:
     if len(table.columns) == 1:
         for separator in (";", "\t", "|", ","):
             if separator in table.columns[0]:
-                return f" They look separated by {separator!r}: give separator={separator!r}."
+                return f" They look separated by {separator!r}: give --separator {separator!r}."
     return ""
 
 

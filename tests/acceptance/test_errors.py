@@ -418,3 +418,94 @@ def test_an_unforeseen_error_is_text_and_a_traceback_only_with_debug(
     monkeypatch.setattr("workbench.loop.ask", lambda *_args: 1 / 0)
     _fails(folder.type("round", "ask"), "ZeroDivisionError", "--debug")
     assert "Traceback" in folder.type("round", "ask", "--debug").err
+
+
+def test_rows_with_other_columns_are_refused_before_they_do_harm(folder: Any) -> None:
+    folder.ready()
+    folder.write("key,x,y,z\nnew,1,2,3\n", "more.csv")
+    for columns, words in (("x", ("x, y",)), ("x,y,z", ("x, y, z",)), ("x,x", ("named twice",))):
+        _fails(folder.type("pool", "add", "more.csv", "--features", columns, "--key", "key"), *words)
+    assert folder.type("pool", "stats", "--json").json["items"] == 40
+
+
+def test_a_table_without_rows_ends_with_exit_1_each_time(folder: Any) -> None:
+    folder.configure(task="text")
+    folder.type("db", "upgrade")
+    folder.write("text,label\n", "head.csv")
+    program = Path(sys.executable).with_name("workbench")
+    for _ in range(3):
+        done = subprocess.run(
+            [program, "pool", "add", "head.csv", "--text", "text"], cwd=folder.path, capture_output=True
+        )
+        assert done.returncode == 1, done.stderr
+
+
+def test_unlabeled_rows_go_to_the_pool_and_labels_of_no_class_are_named(folder: Any) -> None:
+    folder.configure()
+    folder.type("db", "upgrade")
+    folder.write("key,x,label\na,1,low\nb,2,\nc,3,high\n", "t.csv")
+    added = folder.type(
+        "pool",
+        "add",
+        "t.csv",
+        "--features",
+        "x",
+        "--key",
+        "key",
+        "--label",
+        "label",
+        "--test-share",
+        "1",
+        "--json",
+    )
+    assert (added.json["pool"], added.json["test"]) == (1, 2)
+    folder.write("key,x,label\nd,9,huge\n", "u.csv")
+    _fails(
+        folder.type(
+            "pool",
+            "add",
+            "u.csv",
+            "--features",
+            "x",
+            "--key",
+            "key",
+            "--label",
+            "label",
+            "--test-share",
+            "0.01",
+        ),
+        "'huge'",
+        "low, middle, high",
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("samples = 8", 'samples = 8\nname = "ensembl"', ("[posterior] name", "'ensemble'")),
+        ("samples = 8", "samples = 1", ("posterior.samples", "2")),
+        ("[round]", '[acquisition]\nfunction = "bal"\n[round]', ("[acquisition] function", "'bald'")),
+        ("[round]", '[acquisition]\nselector = "kmeans"\n[round]', ("[acquisition] selector", "features")),
+        ("[round]", "[acquisition]\nselector_options = { beta = -1 }\n[round]", ("beta",)),
+    ],
+)
+def test_methods_that_can_not_work_are_refused_before_a_round_begins(
+    folder: Any, old: str, new: str, words: tuple[str, ...]
+) -> None:
+    folder.ready()
+    folder.write((folder.path / "workbench.toml").read_text().replace(old, new))
+    for command in (("doctor",), ("round", "ask")):
+        _fails(folder.type(*command), *words)
+
+
+def test_a_misspelt_demo_is_refused_before_anything_is_written(folder: Any) -> None:
+    for option in (("--posterior", "ensembl"), ("--function", "bal"), ("--selector", "topk")):
+        _fails(folder.type("demo", "--labeler", "simulated", "--directory", "d", *option), "did you mean")
+    assert not (folder.path / "d").exists()
+
+
+def test_a_demo_never_touches_a_folder_that_is_not_its_own(folder: Any) -> None:
+    folder.configure()
+    before = (folder.path / "workbench.toml").read_text()
+    _fails(folder.type("demo", "--labeler", "simulated", "--directory", "."), "--directory")
+    assert (folder.path / "workbench.toml").read_text() == before

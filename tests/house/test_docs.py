@@ -87,7 +87,7 @@ def _plain(field: Any) -> object:
 def _value(cell: str) -> object:
     if cell in ("required", "none"):
         return None if cell == "none" else cell
-    return json.loads(cell.strip("`").replace("200_000", "200000"))
+    return json.loads(re.sub(r"(?<=\d)_(?=\d)", "", cell.strip("`")))
 
 
 def test_every_secret_of_the_environment_is_documented() -> None:

@@ -22,7 +22,7 @@ FLOORS = (
 )
 #: Who may import the neighbours.
 MAY_IMPORT = {
-    "acquisition": {"learning", "steps", "doctor", "cli"},
+    "acquisition": {"learning", "steps", "bootstrap", "doctor", "cli"},
     "connectors": {"bootstrap", "steps", "simulation", "doctor", "cli", "web"},
 }
 DOORS = {

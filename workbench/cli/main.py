@@ -1,8 +1,10 @@
 """The command line. Errors become text and an exit code here and nowhere else."""
 
+import os
 import signal
 import sys
 import traceback
+from contextlib import suppress
 from pathlib import Path
 
 import typer
@@ -44,7 +46,12 @@ def _options(
 
 def main() -> None:
     """Run a command; 0 done, 1 failed, 2 wrong use, 130 interrupted."""
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    with suppress(BrokenPipeError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    # Not sys.exit: reader threads of libraries that are still at work would abort the process at its end.
+    os._exit(code)
 
 
 def run(arguments: list[str]) -> int:

@@ -33,6 +33,8 @@ def add(
         str | None, typer.Option(help="Known labels: a column, or 'folders' for an image folder.")
     ] = None,
     prefix: Annotated[str, typer.Option(help="Put before every key.")] = "",
+    encoding: Annotated[str, typer.Option(help="Of a CSV file.")] = "utf-8",
+    separator: Annotated[str | None, typer.Option(help="Between the cells of a CSV file.")] = None,
     test_share: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Hold out this share of the labeled items for testing.")
     ] = 0.0,
@@ -55,6 +57,8 @@ def add(
             key=key,
             label=label,
             prefix=prefix,
+            encoding=encoding,
+            separator=separator,
             test_share=test_share,
         )
     if as_json:

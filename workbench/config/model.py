@@ -66,7 +66,7 @@ class PosteriorSection(Section):
     """[posterior]: how its uncertainty is approximated; ``options`` also holds the training options."""
 
     name: str = "mc_dropout"
-    samples: Annotated[int, Field(ge=1, le=10_000)] = 50
+    samples: Annotated[int, Field(ge=2, le=10_000)] = 50
     options: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -103,7 +103,7 @@ class LabelerSection(Section):
     overlap: Annotated[int, Field(ge=1, le=20)] = 1
     show_predictions: bool = True
     pictures: Literal["inline", "local-files", "served"] = "inline"
-    inline_limit: Annotated[int, Field(ge=1000)] = 200_000
+    inline_limit: Annotated[int, Field(ge=1000)] = 1_000_000
     local_files_root: str | None = None
     serve_url: str | None = None
 

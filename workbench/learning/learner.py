@@ -213,7 +213,9 @@ def _explained() -> Iterator[None]:
     try:
         yield
     except AcquisitionError as error:
-        raise ModelProblem(f"{error} Look at [model] and [posterior] in workbench.toml. {DOCTOR}") from error
+        raise ModelProblem(
+            f"{error} Look at [model], [posterior] and [acquisition] in workbench.toml. {DOCTOR}"
+        ) from error
     except torch.OutOfMemoryError as error:
         raise ModelProblem(
             "The device has not enough memory for this model. Use a smaller one, a smaller batch_size or "

@@ -20,7 +20,7 @@ def budget_curve_svg(rows: Sequence[dict[str, Any]]) -> str:
     if beside:
         _band(axes, beside, "control", RANDOM, "drawn at random", marker="s")
     axes.set(xlabel="labels", ylabel="accuracy on held-out items")
-    axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value * 100:.1f}".removesuffix(".0") + " %")
     axes.grid(color="#d9dde2", linewidth=0.7)
     axes.spines[["top", "right"]].set_visible(False)
     if drawn:

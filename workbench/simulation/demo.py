@@ -5,6 +5,7 @@ demonstration goes on where it stopped and ends with the same result.
 """
 
 import json
+import tomllib
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -13,7 +14,8 @@ from typing import Any
 
 from connectors.labelers.protocol import Annotator
 from workbench import loop
-from workbench.bootstrap import add_to_pool, open_parts, upgrade_database
+from workbench.bootstrap import add_to_pool, check_methods, open_parts, upgrade_database
+from workbench.config.load import parse_config
 from workbench.domain.errors import DemoProblem
 from workbench.domain.records import Project
 from workbench.domain.rounds import Round, RoundState
@@ -68,6 +70,7 @@ def run_demo(directory: Path, options: DemoOptions, show: Show) -> dict[str, Any
         DemoProblem: The directory holds something else, or Label Studio can not be started here.
         WorkbenchError: As the loop.
     """
+    check_methods(parse_config(tomllib.loads(_configuration(options)), directory / "workbench.toml"))
     prepare(directory, options, show)
     config = directory / "workbench.toml"
     with ExitStack() as held:

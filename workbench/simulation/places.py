@@ -87,6 +87,7 @@ def label_studio_server(directory: Path, say: Callable[[str], None]) -> Iterator
             f"{error} Or type `workbench demo --labeler simulated`, which needs no Label Studio."
         ) from error
     data = directory / "label-studio"
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
     remembered = directory / "label-studio-port"
     try:
         port = free_port(int(remembered.read_text()))

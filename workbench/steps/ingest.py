@@ -12,7 +12,14 @@ from connectors.sources.records import BrokenItem, SourceItem, SourceReading
 from workbench.domain.errors import ArtifactProblem, PoolProblem
 from workbench.domain.records import NewItem, PoolShard, Project, Split
 from workbench.domain.seeds import fraction
-from workbench.storage.shards import PoolRow, ShardFacts, read_keys, read_shard, write_shard
+from workbench.storage.shards import (
+    PoolRow,
+    ShardFacts,
+    read_feature_names,
+    read_keys,
+    read_shard,
+    write_shard,
+)
 from workbench.storage.store import Store, Transaction
 
 ROWS_PER_SHARD = 50_000
@@ -76,24 +83,26 @@ def add_source(
     """Add a source to the pool; with ``test_share`` that part of it is held out and never trained on.
 
     Raises:
-        PoolProblem: A key that is there already with other content, a held-out item without a label
-            or with one that is no class, or no usable item at all.
+        PoolProblem: A key that is there already with other content, nothing to hold out or a label that
+            is no class, other columns than before, or no usable item at all.
     """
     with store.begin() as tx:
         shards = tx.pool.shards(project.id)
+    _check_features(directory, shards, feature_names)
     hashes = _known_keys(directory, shards)
     sieve = _Sieve(hashes=hashes, contents=set(hashes.values()))
     written: list[tuple[ShardFacts, list[PoolRow]]] = []
     counts = {Split.POOL: 0, Split.TEST: 0}
     for rows in _chunks(sieve, reading):
         held_out = [row for row in rows if _is_test(project, row, test_share)]
-        _check_truth(project, held_out)
+        if test_share > 0:
+            _check_truth(project, rows)
         facts = write_shard(directory / "pool", rows, feature_names=feature_names)
         written.append((facts, held_out))
         counts[Split.TEST] += len(held_out)
         counts[Split.POOL] += len(rows) - len(held_out)
     _refuse_clashes(sieve)
-    if not written and not sieve.known:
+    if not written and not sieve.known and not sieve.copies:
         raise PoolProblem(_nothing_usable(reading, sieve))
     with store.begin() as tx:
         tx.projects.lock(project.id)
@@ -110,6 +119,19 @@ def add_source(
         copies=tuple(sieve.copies),
         broken=tuple(sieve.broken),
     )
+
+
+def _check_features(directory: Path, shards: Sequence[PoolShard], names: Sequence[str]) -> None:
+    twice = sorted({name for name in names if list(names).count(name) > 1})
+    if twice:
+        raise PoolProblem(f"The column '{twice[0]}' is named twice; name each once in --features.")
+    for shard in shards:
+        with suppress(ArtifactProblem):
+            if (known := read_feature_names(directory / shard.uri)) != list(names):
+                raise PoolProblem(
+                    f"The pool holds the columns {', '.join(known)}, and these are {', '.join(names)}; "
+                    "nothing was added. All rows of a project have the same columns in the same order."
+                )
 
 
 def remove_items(store: Store, project: Project, directory: Path, keys: Collection[str]) -> None:
@@ -163,17 +185,17 @@ def _chunks(sieve: _Sieve, reading: SourceReading) -> Iterator[list[PoolRow]]:
 
 
 def _is_test(project: Project, row: PoolRow, share: float) -> bool:
-    return share > 0 and fraction(project.seed, "test", row.key) < share
+    return row.truth is not None and share > 0 and fraction(project.seed, "test", row.key) < share
 
 
-def _check_truth(project: Project, held_out: Sequence[PoolRow]) -> None:
-    for row in held_out:
-        if row.truth is None:
-            raise PoolProblem(
-                f"Item '{row.key}' would be held out for testing but has no label. "
-                "Name where labels are with --label (a column, or 'folders'), or leave --test-share away."
-            )
-        if row.truth not in project.classes:
+def _check_truth(project: Project, rows: Sequence[PoolRow]) -> None:
+    if all(row.truth is None for row in rows):
+        raise PoolProblem(
+            "Items were to be held out for testing, but none has a label. "
+            "Name where labels are with --label (a column, or 'folders'), or leave --test-share away."
+        )
+    for row in rows:
+        if row.truth is not None and row.truth not in project.classes:
             raise PoolProblem(
                 f"Item '{row.key}' is labeled '{row.truth}', which is none of the project's classes "
                 f"({', '.join(project.classes)}). Mend the label, or [project] classes in workbench.toml."

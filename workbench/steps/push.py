@@ -6,7 +6,7 @@ remember their ids. After an answer that got lost, look again; never send blindl
 
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from connectors.errors import OutcomeUnknown, SourceError
@@ -16,9 +16,9 @@ from workbench.domain.records import Item, LabelerLink, Selection, Task, TaskKin
 from workbench.domain.rounds import Round, RoundState
 from workbench.steps.parts import Parts
 from workbench.steps.tidy import tidy_round
-from workbench.storage.statements import chunked
 
 BATCH = 250
+REQUEST_CHARACTERS = 32_000_000
 #: Pauses before looking again after a lost answer; a server under load may commit up to a minute late.
 LOOK_AGAIN_SECONDS = (1.0, 3.0, 10.0, 30.0)
 
@@ -38,9 +38,11 @@ def push(parts: Parts, held: Round) -> Round:
     version = model_version(parts, held)
     outgoing = {t.item_key: _outgoing(parts, held, items, chosen, t, version, len(tasks)) for t in tasks}
     with parts.progress(f"Sending {len(tasks)} tasks") as report:
-        for number, batch in enumerate(chunked(tasks, BATCH)):
+        done = 0
+        for batch in _loads(tasks, outgoing):
             _settle_batch(parts, held, link, batch, outgoing)
-            report(min((number + 1) * BATCH, len(tasks)), len(tasks))
+            done += len(batch)
+            report(done, len(tasks))
     tidy_round(parts, held)
     with parts.store.begin() as tx:
         return tx.rounds.move(held, RoundState.PUSHED)
@@ -104,6 +106,21 @@ def model_version(parts: Parts, held: Round) -> str:
         return f"{held.key}-{tx.results.run(held.scoring_run_id).data_hash[:8]}"
 
 
+def _loads(tasks: Sequence[Task], outgoing: dict[str, OutgoingTask]) -> Iterator[list[Task]]:
+    """Cut into requests that are neither too many tasks nor too many bytes."""
+    load: list[Task] = []
+    size = 0
+    for task in tasks:
+        weight = len(outgoing[task.item_key].content)
+        if load and (len(load) == BATCH or size + weight > REQUEST_CHARACTERS):
+            yield load
+            load, size = [], 0
+        load.append(task)
+        size += weight
+    if load:
+        yield load
+
+
 def _settle_batch(
     parts: Parts, held: Round, link: LabelerLink, batch: Sequence[Task], outgoing: dict[str, OutgoingTask]
 ) -> None:
@@ -159,7 +176,8 @@ def _content(parts: Parts, item: Item) -> str:
         return parts.present(item.key, item.payload)
     except SourceError as error:
         raise PoolProblem(
-            f"Item '{item.key}' can not be shown to annotators: {error} Then type `workbench round resume`. "
+            f"Item '{item.key}' can not be shown to annotators: {error} The keys are inline_limit and "
+            "pictures under [labeler] in workbench.toml. Then type `workbench round resume`. "
             f"Or give it up: `workbench round cancel`, `workbench pool remove {shlex.quote(item.key)}`."
         ) from error
 

@@ -87,6 +87,17 @@ def read_shard(path: Path, batch: int = 256) -> Iterator[list[PoolRow]]:
             yield rows
 
 
+def read_feature_names(path: Path) -> list[str]:
+    """The columns of a shard of numbers; empty for other shards.
+
+    Raises:
+        ArtifactProblem: Missing or damaged.
+    """
+    with _reading(path, "Type `workbench pool add` with the same source to write it again."):
+        names: list[str] = json.loads((pq.read_schema(path).metadata or {}).get(b"feature_names", b"[]"))
+        return names
+
+
 def read_keys(path: Path) -> dict[str, str]:
     """Content hashes of a shard by key.
 

@@ -209,7 +209,7 @@ def test_an_unclosed_quote_in_a_big_file_says_so(tmp_path: Path, monkeypatch: py
 def test_a_missing_column_lists_those_there_are_and_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"no column 'txt' .* are: id, text\. Did you mean 'text'\?"):
         _read(_csv(tmp_path, "id,text\n1,a\n"), text="txt")
-    with pytest.raises(SourceError, match="give separator=';'"):
+    with pytest.raises(SourceError, match="give --separator ';'"):
         _read(_csv(tmp_path, "id;text\n1;a\n"), text="text")
     assert _texts(_csv(tmp_path, "id;text\n1;a\n"), separator=";") == ["a"]
 
