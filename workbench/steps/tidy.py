@@ -41,7 +41,8 @@ def tidy_round(parts: Parts, current: Round) -> None:
         return
     there = find_all(parts, link, current, tasks)
     _remove_doubles(parts, link, current, tasks, there)
-    _note_gone(parts, current, {found.item_key for found in there})
+    found = {task.item_key for task in there}
+    _note_gone(parts, current, {task.id for task in tasks if task.item_key not in found})
 
 
 def tidy_waiting(parts: Parts) -> None:
@@ -103,10 +104,11 @@ def _kept(task: Task, copies: Sequence[TaskId]) -> str:
     return (known or touched or [copy.task_id for copy in copies])[0]
 
 
-def _note_gone(parts: Parts, current: Round, there: set[str]) -> None:
+def _note_gone(parts: Parts, current: Round, missing: set[int]) -> None:
     with parts.store.begin() as tx:
+        # Read again: what was answered while we looked is not gone.
         tasks = tx.tasks.of_round(current.id)
-        gone = {t.id: TaskState.GONE for t in tasks if t.state in WAITING and t.item_key not in there}
+        gone = {t.id: TaskState.GONE for t in tasks if t.id in missing and t.state in WAITING}
         if gone:
             tx.tasks.set_states(gone)
             words = f"{len(gone)} tasks were deleted at the labeler"
