@@ -50,6 +50,8 @@ def ask(parts: Parts, batch_size: int | None = None) -> Round:
         RoundBusy: Another process is at work.
     """
     take_back(parts)
+    # What was answered or changed since the last tell is learnt from now, and not chosen again.
+    pull(parts)
     planned = _plan(parts, parts.config.round.batch_size if batch_size is None else batch_size)
     with lease(parts, planned) as held:
         return _go_on(parts, held)

@@ -155,7 +155,9 @@ def open_store(url: str, clock: Clock = utc_now) -> Store:
 def _in_words(error: sa.exc.DBAPIError) -> str:
     cause = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error).__name__
     advice = "Nothing of this step was written. "
-    if "full" in cause:
+    if isinstance(error, sa.exc.IntegrityError | sa.exc.DataError):
+        advice += "It did not take what was written, which is a defect: please report it with this line."
+    elif "full" in cause:
         advice += "Free some disk space, then type `workbench round resume`."
     elif "locked" in cause:
         advice += "Another process holds the database; try again in a moment."
