@@ -1,6 +1,7 @@
 """Two processes at once, answers that come at the wrong moment, and answers whose delivery was lost."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 
@@ -13,8 +14,10 @@ from workbench import loop
 from workbench.bootstrap import open_parts
 from workbench.domain.records import TaskState
 from workbench.domain.rounds import RoundState
+from workbench.steps import ingest as ingesting
 from workbench.steps import pull as pulling
 from workbench.steps.parts import Parts
+from workbench.steps.present import picture_secret
 
 
 class Meddling(EmbeddedLabeler):
@@ -135,8 +138,6 @@ def test_what_was_answered_before_its_delivery_was_noted_is_not_lost(
     labeler.after["send_tasks"] = killed
     with pytest.raises(KeyboardInterrupt):
         loop.ask(parts)
-    project = labeler.open_project  # the project is there, but nobody was released to it yet
-    assert project
     folder.label_all()
     pulling.pull(parts)
     assert len(_labels(parts)) == 6
@@ -246,3 +247,33 @@ def test_an_edit_between_training_and_measuring_is_measured_on_the_trained_model
     with parts.store.read() as tx:
         runs = tx.results.runs(parts.project.id)
         assert [run.id for run in runs] == [told.round.model_run_id]
+
+
+def test_two_sources_added_at_once_do_not_put_a_key_into_the_pool_twice(
+    folder: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.ready()
+    folder.write("key,x,y\nnew,1,2\n", "first.csv")
+    folder.write("key,x,y\nnew,3,4\n", "second.csv")
+    words = ("--features", "x,y", "--key", "key")
+    original = ingesting._refuse_clashes
+    others: list[Any] = []
+
+    def somebody_else(sieve: Any) -> None:
+        original(sieve)
+        if not others:
+            others.append(None)
+            others.append(folder.type("pool", "add", "second.csv", *words))
+
+    monkeypatch.setattr(ingesting, "_refuse_clashes", somebody_else)
+    late = folder.type("pool", "add", "first.csv", *words)
+    assert (others[1].code, late.code) == (0, 1)
+    assert "Another process has added to the pool" in late.err
+    assert folder.type("pool", "stats", "--json").json["items"] == 41
+
+
+def test_the_picture_secret_is_whole_for_whoever_comes_second(tmp_path: Any) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        found = set(threads.map(lambda _: picture_secret(tmp_path), range(32)))
+    assert [len(secret) for secret in found] == [32]
+    assert [path.name for path in tmp_path.iterdir()] == ["picture-secret"]

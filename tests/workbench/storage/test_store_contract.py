@@ -337,3 +337,20 @@ def test_states_of_tasks_are_written(store: Store, project: Project, held: Round
         task = tx.tasks.of_round(held.id)[0]
         tx.tasks.set_states({task.id: TaskState.LABELED})
         assert [t.state for t in tx.tasks.of_round(held.id)] == [TaskState.LABELED]
+
+
+def test_whoever_locks_the_project_second_waits_for_the_first(store: Store, project: Project) -> None:
+    entered = threading.Event()
+
+    def second() -> None:
+        with store.begin() as tx:
+            tx.projects.lock(project.id)
+            entered.set()
+
+    with store.begin() as tx:
+        tx.projects.lock(project.id)
+        thread = threading.Thread(target=second)
+        thread.start()
+        assert not entered.wait(0.3)
+    assert entered.wait(30)
+    thread.join()
