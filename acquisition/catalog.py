@@ -1,8 +1,8 @@
 """All methods by name: the built-in ones in plain tables, others through entry points.
 
 A method is a module (or any object) with ``build(**options)``. A package adds one by an entry point in
-the group ``active_labeling_workbench.posteriors``, ``….functions`` or ``….selectors``; it comes in by the
-same door as the built-in ones. The first line of the method's docstring is its sentence.
+the group ``active_labeling_workbench.posteriors``, ``….functions`` and so on for each kind; it comes in by
+the same door as the built-in ones. The first line of the method's docstring is its sentence.
 """
 
 from __future__ import annotations
@@ -34,11 +34,14 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
         "power": "acquisition.selection.power",
         "top_k": "acquisition.selection.top_k",
     },
+    "stopping_rules": {},
+    "calibrators": {},
+    "compositions": {},
 }
 
 
 def catalog() -> dict[str, dict[str, str]]:
-    """Returns every name with one sentence, by kind: ``posteriors``, ``functions``, ``selectors``."""
+    """Returns every name with one sentence, by kind: ``posteriors``, ``functions`` and so on."""
     return {kind: {name: _sentence(method(kind, name)) for name in _names(kind)} for kind in BUILT_IN}
 
 
@@ -54,7 +57,7 @@ def method(kind: str, name: str) -> Any:
         return entry.load()
     known = _names(kind)
     raise UnknownMethod(
-        f"There is no {kind[:-1]} {name!r}. {_nearest(name, known)}Known: {', '.join(known)}."
+        f"There is no {kind[:-1].replace('_', ' ')} {name!r}. {_nearest(name, known)}Known: {', '.join(known)}."
     )
 
 
@@ -66,11 +69,16 @@ def build(kind: str, name: str, options: Mapping[str, Any]) -> Any:
         InvalidOption: The method does not take an option, or not that value.
     """
     found = method(kind, name)
-    known = sorted(inspect.signature(found.build).parameters)
+    known = sorted(options_of(kind, name))
     for option in options:
         if option not in known:
             raise InvalidOption(_unknown_option(name, option, known))
     return found.build(**options)
+
+
+def options_of(kind: str, name: str) -> frozenset[str]:
+    """Returns the names of the options that a method takes."""
+    return frozenset(inspect.signature(method(kind, name).build).parameters)
 
 
 def needs(kind: str, name: str) -> frozenset[str]:

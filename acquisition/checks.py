@@ -4,6 +4,8 @@ import torch
 from torch import Tensor
 
 from acquisition.errors import InvalidInput, InvalidOption, NotFinite
+from acquisition.predictions import Gaussians, Outputs
+from acquisition.tasks import Task
 
 PRECISIONS = (torch.float32, torch.float64)
 SHOWN_ROWS = 100
@@ -45,21 +47,58 @@ def _check_sums(log_probs_T_N_C: Tensor) -> None:
         )
 
 
-def check_logits(logits_T_N_C: Tensor, n_items: int, first_row: int) -> None:
-    """Refuses what a model should not have put out; rows are counted from ``first_row``.
+def check_outputs(outputs: Outputs) -> None:
+    """Refuses what are no predictions: log_probs_T_N_C, log_probs_T_N_L_2 or ``Gaussians``."""
+    if isinstance(outputs, Gaussians):
+        _check_gaussians(outputs)
+    elif isinstance(outputs, Tensor) and outputs.dim() == 4 and outputs.shape[2]:
+        check_log_probs(outputs.flatten(1, 2))
+    else:
+        check_log_probs(outputs)
+
+
+def _check_gaussians(gaussians: Gaussians) -> None:
+    means_T_N, log_variances_T_N = gaussians
+    if means_T_N.dim() != 2 or means_T_N.shape != log_variances_T_N.shape or not len(means_T_N):
+        raise InvalidInput(
+            "Expected means and log variances of shape [T samples, N items], "
+            f"found {_shape(means_T_N)} and {_shape(log_variances_T_N)}."
+        )
+    if means_T_N.dtype not in PRECISIONS or log_variances_T_N.dtype not in PRECISIONS:
+        raise InvalidInput(f"Expected float32 or float64 predictions, found {means_T_N.dtype}.")
+    refuse_rows(~(means_T_N.isfinite() & log_variances_T_N.isfinite()).all(0), "predictions")
+
+
+LEAST_OUTPUTS = {"classification": 2, "multilabel": 1, "regression": 2}
+EXPECTED = {
+    "classification": "one row of at least two class scores per item ([{n}, C])",
+    "multilabel": "one row of label scores per item ([{n}, L])",
+    "regression": "a mean and a log variance per item ([{n}, 2]; see acquisition.heads)",
+}
+
+
+def check_raw(task: Task, raw_T_N_O: Tensor, n_items: int, first_row: int) -> None:
+    """Refuses what networks should not have put out; rows are counted from ``first_row``.
 
     Raises:
-        InvalidInput: Not one row of at least two numbers per item, or rows that are probabilities already.
+        InvalidInput: Not what the task needs, or rows that are probabilities already.
         NotFinite: NaN or infinity.
     """
-    if logits_T_N_C.dim() != 3 or logits_T_N_C.shape[1] != n_items or logits_T_N_C.shape[2] < 2:
+    wrong = raw_T_N_O.dim() != 3 or raw_T_N_O.shape[1] != n_items
+    if wrong or not fits(task, raw_T_N_O.shape[2]):
         raise InvalidInput(
-            f"Expected one row of at least two class scores per item ([{n_items}, C]), "
-            f"the model gave {list(logits_T_N_C.shape[1:])}."
+            f"Expected {EXPECTED[task].format(n=n_items)}, the model gave {list(raw_T_N_O.shape[1:])}."
         )
-    if not surely_finite(logits_T_N_C):
-        refuse_rows(~logits_T_N_C.isfinite().all(-1).all(0), "outputs of the model", first_row)
-    refuse_probabilities(logits_T_N_C)
+    if not surely_finite(raw_T_N_O):
+        refuse_rows(~raw_T_N_O.isfinite().all(-1).all(0), "outputs of the model", first_row)
+    if task == "classification":
+        refuse_probabilities(raw_T_N_O)
+
+
+def fits(task: Task, n_outputs: int) -> bool:
+    """Whether a network may have so many outputs."""
+    least = LEAST_OUTPUTS[task]
+    return n_outputs == least if task == "regression" else n_outputs >= least
 
 
 def refuse_probabilities(outputs: Tensor) -> None:
@@ -90,6 +129,16 @@ def check_scores(scores_N: Tensor) -> None:
     if not isinstance(scores_N, Tensor) or scores_N.dim() != 1 or not scores_N.is_floating_point():
         raise InvalidInput(f"Expected one floating-point score per candidate, found {_shape(scores_N)}.")
     refuse_rows(~scores_N.isfinite(), "scores")
+
+
+def check_features(name: str, features_N_D: Tensor | None) -> None:
+    """Refuses embeddings that are not one row of finite numbers per item; None is let through."""
+    if features_N_D is None:
+        return
+    if not isinstance(features_N_D, Tensor) or features_N_D.dim() < 2:
+        raise InvalidInput(f"{name} is to have one row per item, found {_shape(features_N_D)}.")
+    if features_N_D.is_floating_point():
+        refuse_rows(~features_N_D.flatten(1).isfinite().all(-1), name)
 
 
 def refuse_rows(bad_N: Tensor, what: str, first_row: int = 0) -> None:

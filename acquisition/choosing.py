@@ -8,7 +8,7 @@ from typing import Any, cast
 from torch import Tensor
 
 from acquisition.catalog import build, needs
-from acquisition.checks import check_count, check_scores
+from acquisition.checks import check_count, check_features, check_log_probs, check_scores
 from acquisition.errors import InvalidInput
 from acquisition.scoring import score
 from acquisition.types import Candidates, Selection, Selector
@@ -57,12 +57,33 @@ def _complete(name: str, candidates: Tensor | Candidates, function: str) -> Cand
     for need, tensor in _tensors(given).items():
         if need in needed and tensor is None:
             raise InvalidInput(f"{name!r} needs {need} of the candidates: Candidates({_FIELDS[need]}=…).")
-    if given.scores_N is not None:
-        check_scores(given.scores_N)
+    _check(given, needed)
     return given
 
 
-_FIELDS = {"scores": "scores_N", "log_probs": "log_probs_T_N_C", "features": "features_N_D"}
+def _check(given: Candidates, needed: frozenset[str]) -> None:
+    if given.scores_N is not None:
+        check_scores(given.scores_N)
+    if given.log_probs_T_N_C is not None and "log_probs" in needed:
+        check_log_probs(given.log_probs_T_N_C)
+    features, labeled = given.features_N_D, given.labeled_M_D
+    check_features("features", features)
+    check_features("labeled features", labeled)
+    if features is not None and labeled is not None and features.shape[1:] != labeled.shape[1:]:
+        raise InvalidInput(
+            f"A row of features_N_D has the shape {list(features.shape[1:])}, one of labeled_M_D "
+            f"{list(labeled.shape[1:])}: the same embedding is expected for both."
+        )
+    if given.groups_N is not None and (given.groups_N.dim() != 1 or given.groups_N.is_floating_point()):
+        raise InvalidInput("groups_N is to hold one integer per candidate.")
+
+
+_FIELDS = {
+    "scores": "scores_N",
+    "log_probs": "log_probs_T_N_C",
+    "features": "features_N_D",
+    "groups": "groups_N",
+}
 
 
 def _tensors(candidates: Candidates) -> dict[str, Tensor | None]:

@@ -7,8 +7,6 @@ A log-probability of minus infinity is a valid log(0).
 import torch
 from torch import Tensor
 
-from acquisition.types import Predictions
-
 
 def entropy(probs: Tensor) -> Tensor:
     """Computes H = −Σ_c p_c ln p_c over the last dimension, with 0 ln 0 = 0; 0 ≤ H ≤ ln C."""
@@ -28,19 +26,6 @@ def mutual_information(predictive_entropy_N: Tensor, expected_entropy_N: Tensor)
     It is never negative in exact arithmetic (Jensen), so what is clamped here is float rounding.
     """
     return (predictive_entropy_N - expected_entropy_N).clamp_min(0.0)
-
-
-def summarize(log_probs_T_N_C: Tensor, rows_N: Tensor) -> Predictions:
-    """Computes once per chunk what most acquisition functions share. Cost: one exp per T·N·C."""
-    probs_T_N_C = log_probs_T_N_C.exp()
-    mean_probs_N_C = probs_T_N_C.mean(0)
-    return Predictions(
-        log_probs_T_N_C=log_probs_T_N_C,
-        mean_probs_N_C=mean_probs_N_C,
-        predictive_entropy_N=entropy(mean_probs_N_C),
-        expected_entropy_N=expected_entropy(log_probs_T_N_C, probs_T_N_C),
-        rows_N=rows_N,
-    )
 
 
 def log_softmax(logits_T_N_C: Tensor) -> Tensor:

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 
+from acquisition.catalog import build, needs
 from acquisition.checks import check_count
 from acquisition.devices import usable
-from acquisition.numerics import mutual_information, summarize
-from acquisition.prediction import Chunk, drawn, predicted_chunks
-from acquisition.scoring import checked_scores, seeded_function
-from acquisition.types import Batches, Function, Posterior, RankedPool, ScoredChunk
+from acquisition.disagreement import Disagreement, refuse_one_sample
+from acquisition.embedding import embed, embedded
+from acquisition.prediction import Chunk, drawn, predict_with, predicted_chunks
+from acquisition.predictions import (
+    AnyPredictions,
+    Outputs,
+    RegressionPredictions,
+    n_items,
+    summarize,
+    summed,
+)
+from acquisition.scoring import applied, refuse_other_task, score_summary
+from acquisition.types import Batches, Draw, Function, Posterior, RankedPool, ScoredChunk
 
 
 def score_pool(
@@ -24,6 +35,7 @@ def score_pool(
     seed: int = 0,
     start: int = 0,
     device: torch.device | str | None = None,
+    **options: Any,
 ) -> Iterator[ScoredChunk]:
     """Streams the scores of a pool, with the same T networks for every item of it.
 
@@ -35,6 +47,8 @@ def score_pool(
         seed: Of the draw, and of the function where it needs one.
         start: Row of the first item: a shard of a pool scored alone gets the scores of the whole.
         device: Where to compute; None leaves the posterior where it is.
+        **options: The function's own options. Of ``targets`` (EPIG) and ``labeled`` (distances) give the
+            items; they are predicted with the same T networks, or embedded, here.
 
     Yields:
         Scores and their parts on the CPU, chunk by chunk in the order of the items.
@@ -42,13 +56,17 @@ def score_pool(
     Raises:
         UnknownMethod: There is no such function.
         InvalidOption: The device can not be used here, or a count is none.
-        InvalidInput: The model can not take the items, or its outputs are no class scores.
+        InvalidInput: The model can not take the items, or its outputs are not what its task needs.
         NotFinite: NaN or infinity in items or outputs; its ``rows`` count over the pool.
+        NotStochastic: The function measures disagreement and all samples are equal.
     """
-    scorer = seeded_function(function, seed)
     placed = posterior if device is None else posterior.to(usable(device))
     draw = drawn(placed, n_samples, seed)
-    return (_scored(chunk, scorer) for chunk in predicted_chunks(placed, batches, draw, start))
+    scorer = _Scorer(placed, function, _function(placed, function, draw, seed, options))
+    if "samples" in needs("functions", function):
+        refuse_one_sample(function, draw)
+        scorer.watch = Disagreement(function)
+    return scorer.stream(predicted_chunks(placed, batches, draw, start))
 
 
 def rank_pool(
@@ -59,6 +77,7 @@ def rank_pool(
     keep: int = 1000,
     seed: int = 0,
     device: torch.device | str | None = None,
+    **options: Any,
 ) -> RankedPool:
     """Finds the best items of a pool.
 
@@ -70,6 +89,7 @@ def rank_pool(
         keep: How many items to keep; all of them where the pool is smaller.
         seed: Of the draw, and of the function where it needs one.
         device: Where to compute; None leaves the posterior where it is.
+        **options: As in ``score_pool``.
 
     Returns:
         The best items, best first, of equal scores the lowest row first; ``indices`` count rows over the
@@ -78,38 +98,89 @@ def rank_pool(
     Raises:
         UnknownMethod: There is no such function.
         InvalidOption: The device can not be used here, or a count is none.
-        InvalidInput: The model can not take the items, or its outputs are no class scores.
+        InvalidInput: The model can not take the items, or its outputs are not what its task needs.
         NotFinite: NaN or infinity in items or outputs; its ``rows`` count over the pool.
+        NotStochastic: The function measures disagreement and all samples are equal.
     """
     check_count("keep", keep)
-    best, n_items = _empty(), 0
-    for chunk in score_pool(posterior, batches, function, n_samples, seed, device=device):
+    best: dict[str, Tensor] = {}
+    n_scored = 0
+    for chunk in score_pool(posterior, batches, function, n_samples, seed, device=device, **options):
         best = _best(best, chunk, keep)
-        n_items += len(chunk.scores_N)
-    return RankedPool(**best, n_items=n_items)
+        n_scored += len(chunk.scores_N)
+    return RankedPool(**(best or _nothing()), n_items=n_scored)
 
 
-def _scored(chunk: Chunk, function: Function) -> ScoredChunk:
-    n_items = chunk.log_probs_T_N_C.shape[1]
-    rows_N = torch.arange(chunk.start, chunk.start + n_items)
-    predictions = summarize(chunk.log_probs_T_N_C, rows_N)
-    confidence_N, predicted_N = predictions.mean_probs_N_C.max(-1)
-    information_N = mutual_information(predictions.predictive_entropy_N, predictions.expected_entropy_N)
-    return ScoredChunk(
-        start=chunk.start,
-        scores_N=checked_scores(function, predictions).cpu(),
-        predictive_entropy_N=predictions.predictive_entropy_N.cpu(),
-        expected_entropy_N=predictions.expected_entropy_N.cpu(),
-        mutual_information_N=information_N.cpu(),
-        predicted_N=predicted_N.cpu(),
-        confidence_N=confidence_N.cpu(),
-    )
+def _function(
+    posterior: Posterior, name: str, draw: Draw, seed: int, options: Mapping[str, Any]
+) -> Function:
+    """Builds a function; what it needs of other items is predicted or embedded first."""
+    given = dict(options)
+    needed = needs("functions", name)
+    if "seed" in needed:
+        given.setdefault("seed", seed)
+    if "targets" in needed and given.get("targets") is not None:
+        given["targets"] = predict_with(posterior, given["targets"], draw)
+    if "labeled" in needed and given.get("labeled") is not None:
+        given["labeled"] = embed(posterior, given["labeled"])
+    return cast(Function, build("functions", name, given))
+
+
+class _Scorer:
+    """A function at work on one posterior."""
+
+    def __init__(self, posterior: Posterior, name: str, function: Function) -> None:
+        self.posterior = posterior
+        self.name = name
+        self.function = function
+        self.needs = needs("functions", name)
+        self.watch: Disagreement | None = None
+
+    def stream(self, chunks: Iterable[Chunk]) -> Iterator[ScoredChunk]:
+        for chunk in chunks:
+            if self.watch is not None:
+                self.watch.look(chunk.outputs)
+            yield self.scored(chunk)
+        if self.watch is not None:
+            self.watch.conclude()
+
+    def scored(self, chunk: Chunk) -> ScoredChunk:
+        outputs = chunk.outputs
+        rows_N = torch.arange(chunk.start, chunk.start + n_items(outputs))
+        features_N_D = embedded(self.posterior, chunk.inputs) if "features" in self.needs else None
+        predictions = summarize(outputs, rows_N, features_N_D)
+        refuse_other_task(self.name, outputs)
+        if "log_probs" in self.needs:
+            scores_N = score_summary(self.function, predictions, outputs)
+        else:
+            scores_N = applied(self.name, self.function, outputs, rows_N, features_N_D)
+        predicted, confidence = _decided(predictions, outputs)
+        return ScoredChunk(
+            start=chunk.start,
+            scores_N=scores_N.cpu(),
+            predictive_entropy_N=summed(predictions.predictive_entropy_N, outputs).cpu(),
+            expected_entropy_N=summed(predictions.expected_entropy_N, outputs).cpu(),
+            mutual_information_N=summed(predictions.mutual_information_N, outputs).cpu(),
+            predicted_N=predicted.cpu(),
+            confidence_N=confidence.cpu(),
+        )
+
+
+def _decided(predictions: AnyPredictions, outputs: Outputs) -> tuple[Tensor, Tensor]:
+    """Returns what the mean prediction is, and its probability."""
+    if isinstance(predictions, RegressionPredictions):
+        mean_N = predictions.means_T_N.mean(0)
+        return mean_N, torch.full_like(mean_N, torch.nan)
+    confidence, predicted = predictions.mean_probs_N_C.max(-1)
+    if isinstance(outputs, Tensor) and outputs.dim() == 4:
+        return predicted.view(outputs.shape[1:3]), confidence.view(outputs.shape[1:3])
+    return predicted, confidence
 
 
 def _best(best: dict[str, Tensor], chunk: ScoredChunk, keep: int) -> dict[str, Tensor]:
     """Merges a chunk in; what is kept has lower rows than the chunk, so a stable sort breaks ties by row."""
     new = _columns(chunk)
-    merged = {name: torch.cat([best[name].to(column.dtype), column]) for name, column in new.items()}
+    merged = {name: torch.cat([best[name], column]) if best else column for name, column in new.items()}
     order = torch.argsort(merged["scores"], descending=True, stable=True)[:keep]
     return {name: column[order] for name, column in merged.items()}
 
@@ -120,7 +191,8 @@ def _columns(chunk: ScoredChunk) -> dict[str, Tensor]:
     return columns | {"indices": torch.arange(chunk.start, chunk.start + len(chunk.scores_N))}
 
 
-def _empty() -> dict[str, Tensor]:
+def _nothing() -> dict[str, Tensor]:
+    """The columns of a pool without items."""
     floats = ("scores", "predictive_entropy", "expected_entropy", "mutual_information", "confidence")
     integers = ("indices", "predicted")
     return {name: torch.empty(0) for name in floats} | {

@@ -1,4 +1,4 @@
-"""Log-probabilities of a posterior, chunk by chunk."""
+"""Predictions of a posterior, chunk by chunk."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
-from acquisition.checks import check_count, check_items, check_logits
+from acquisition.checks import check_count, check_items, check_raw
 from acquisition.errors import InvalidInput
 from acquisition.numerics import log_softmax
+from acquisition.predictions import Gaussians, Outputs, joined
+from acquisition.tasks import Task
 from acquisition.types import Batches, Draw, Posterior
 
 CHUNK_ROWS = 512
@@ -18,33 +21,39 @@ CHUNK_OUTPUTS = 2**15
 
 
 class Chunk(NamedTuple):
-    """The log-probabilities of neighbouring items; ``start`` counts rows over the whole pool."""
+    """Neighbouring items and what T networks say; ``start`` counts rows over the whole pool."""
 
     start: int
-    log_probs_T_N_C: Tensor
+    inputs: Tensor
+    outputs: Outputs
 
 
-def predict(posterior: Posterior, inputs: Tensor, n_samples: int = 20, seed: int = 0) -> Tensor:
+def predict(posterior: Posterior, inputs: Batches, n_samples: int = 20, seed: int = 0) -> Outputs:
     """Computes what T networks of a posterior predict.
 
     Args:
         posterior: From ``mc_dropout``, ``ensemble``, ``fit`` or ``restore``.
-        inputs: A tensor of items, the first dimension counts them.
+        inputs: A tensor of items, the first dimension counts them, or any iterable of such tensors.
         n_samples: T; an ensemble of M gives at most M.
         seed: Of the draw; the same seed gives the same networks.
 
     Returns:
-        log_probs_T_N_C in float32. For a large pool use ``score_pool``, which keeps none of it.
+        log_probs_T_N_C in float32; log_probs_T_N_L_2 of L independent labels (absent, present); of
+        regression ``Gaussians``. For a large pool use ``score_pool``, which keeps none of it.
 
     Raises:
-        InvalidInput: The model can not take the inputs, or its outputs are no class scores.
+        InvalidInput: The model can not take the inputs, or its outputs are not what the task needs.
         NotFinite: NaN or infinity in the inputs or outputs.
     """
-    draw = drawn(posterior, n_samples, seed)
-    chunks = [chunk.log_probs_T_N_C for chunk in predicted_chunks(posterior, inputs, draw)]
+    return predict_with(posterior, inputs, drawn(posterior, n_samples, seed))
+
+
+def predict_with(posterior: Posterior, inputs: Batches, draw: Draw) -> Outputs:
+    """Computes what the networks of a draw predict; else as ``predict``."""
+    chunks = [chunk.outputs for chunk in predicted_chunks(posterior, inputs, draw)]
     if not chunks:
         raise InvalidInput("There are no items to predict.")
-    return torch.cat(chunks, dim=1)
+    return joined(chunks)
 
 
 def drawn(posterior: Posterior, n_samples: int, seed: int) -> Draw:
@@ -56,12 +65,13 @@ def drawn(posterior: Posterior, n_samples: int, seed: int) -> Draw:
 
 def predicted_chunks(posterior: Posterior, batches: Batches, draw: Draw, start: int = 0) -> Iterator[Chunk]:
     """Streams predictions with the same T networks for all items; holds one chunk at a time."""
-    for inputs in _chunks(batches, len(draw)):
-        yield Chunk(start, _log_probs(posterior, inputs, draw, start))
+    for inputs in item_chunks(batches, len(draw)):
+        yield Chunk(start, inputs, _outputs(posterior, inputs, draw, start))
         start += len(inputs)
 
 
-def _chunks(batches: Batches, n_samples: int) -> Iterator[Tensor]:
+def item_chunks(batches: Batches, n_samples: int = 1) -> Iterator[Tensor]:
+    """Cuts items into chunks whose predictions fit into the cache."""
     rows = max(16, min(CHUNK_ROWS, CHUNK_OUTPUTS // n_samples))
     for batch in _tensors(batches):
         yield from (batch[first : first + rows] for first in range(0, len(batch), rows))
@@ -74,15 +84,25 @@ def _tensors(batches: Batches) -> Iterable[Tensor]:
         yield batch
 
 
-def _log_probs(posterior: Posterior, inputs: Tensor, draw: Draw, start: int) -> Tensor:
+def _outputs(posterior: Posterior, inputs: Tensor, draw: Draw, start: int) -> Outputs:
     check_items(inputs, start)
     with torch.inference_mode():
-        logits_T_N_C = _logits(posterior, inputs, draw)
-        check_logits(logits_T_N_C, len(inputs), start)
-        return log_softmax(logits_T_N_C)
+        raw_T_N_O = _raw(posterior, inputs, draw)
+        check_raw(posterior.task, raw_T_N_O, len(inputs), start)
+        return interpreted(posterior.task, raw_T_N_O)
 
 
-def _logits(posterior: Posterior, inputs: Tensor, draw: Draw) -> Tensor:
+def interpreted(task: Task, raw_T_N_O: Tensor) -> Outputs:
+    """Turns the outputs of networks into predictions in float32."""
+    if task == "classification":
+        return log_softmax(raw_T_N_O)
+    single = raw_T_N_O.float()
+    if task == "multilabel":
+        return torch.stack([functional.logsigmoid(-single), functional.logsigmoid(single)], -1)
+    return Gaussians(single[..., 0], single[..., 1])
+
+
+def _raw(posterior: Posterior, inputs: Tensor, draw: Draw) -> Tensor:
     try:
         return posterior.forward(draw, posterior.features(inputs.to(posterior.device)))
     except torch.OutOfMemoryError:

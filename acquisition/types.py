@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
+
+from acquisition.tasks import Task
 
 ModuleFactory = Callable[[], nn.Module]
 Progress = Callable[[int, int], None]
@@ -40,19 +42,20 @@ class Posterior(Protocol):
     """A distribution over networks.
 
     Attributes:
-        task: What the outputs are; ``"classification"``.
-        n_outputs: Number of classes; None until the first item was seen, where a model does not tell.
+        task: What the outputs mean, see ``tasks``.
+        n_outputs: Number of classes or labels, 2 for regression; None until the first item was seen, where
+            a model does not tell.
         max_samples: How many different samples exist; None where there is no limit.
     """
 
     @property
-    def task(self) -> str:
-        """Says what the outputs are."""
+    def task(self) -> Task:
+        """Says what the outputs mean."""
         ...
 
     @property
     def n_outputs(self) -> int | None:
-        """Counts the classes."""
+        """Counts the outputs of one network for one item."""
         ...
 
     @property
@@ -74,7 +77,11 @@ class Posterior(Protocol):
         ...
 
     def forward(self, draw: Draw, features: Tensor) -> Tensor:
-        """Computes logits_T_N_C."""
+        """Computes the outputs of T networks: logits_T_N_C, [T, N, L] or [T, N, 2]."""
+        ...
+
+    def embed(self, inputs: Tensor) -> Tensor:
+        """Computes features_N_D, the input of the last layer where all randomness is off."""
         ...
 
     def to(self, device: torch.device | str) -> Posterior:
@@ -86,52 +93,69 @@ class Posterior(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Predictions:
-    """What T networks say about N items: the one argument of every acquisition function.
-
-    Attributes:
-        log_probs_T_N_C: Log-probabilities of each network.
-        mean_probs_N_C: Their mean in probability, the prediction of all networks together.
-        predictive_entropy_N: H of the mean, in nats.
-        expected_entropy_N: Mean of H over the networks, in nats.
-        rows_N: The number of each item in the whole pool.
-    """
-
-    log_probs_T_N_C: Tensor
-    mean_probs_N_C: Tensor
-    predictive_entropy_N: Tensor
-    expected_entropy_N: Tensor
-    rows_N: Tensor
-
-
 class Function(Protocol):
-    """A built acquisition function."""
+    """A built acquisition function of ``Predictions``, or of ``RegressionPredictions`` where it says so."""
 
-    def __call__(self, predictions: Predictions) -> Tensor:
+    def __call__(self, predictions: Any) -> Tensor:
         """Returns scores_N; larger is more wanted."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidates:
-    """What a selector may look at; each tensor has one row per candidate (N)."""
+    """What a selector may look at; tensors of candidates have one row each (N).
+
+    Attributes:
+        scores_N: Larger is more wanted.
+        log_probs_T_N_C: Predictions of T networks.
+        features_N_D: Embeddings.
+        labeled_M_D: Embeddings of the M items that have a label already.
+        groups_N: The group of each candidate as an integer: a predicted class, a source, a cluster.
+    """
 
     scores_N: Tensor | None = None
     log_probs_T_N_C: Tensor | None = None
     features_N_D: Tensor | None = None
+    labeled_M_D: Tensor | None = None
+    groups_N: Tensor | None = None
+
+    def __len__(self) -> int:
+        sizes = [len(t) for t in (self.scores_N, self.features_N_D, self.groups_N) if t is not None]
+        return sizes[0] if sizes else (0 if self.log_probs_T_N_C is None else self.log_probs_T_N_C.shape[1])
+
+    def __getitem__(self, rows: Tensor) -> Candidates:
+        """Returns some of the candidates; what is labeled stays."""
+        return replace(
+            self,
+            scores_N=None if self.scores_N is None else self.scores_N[rows],
+            log_probs_T_N_C=None if self.log_probs_T_N_C is None else self.log_probs_T_N_C[:, rows],
+            features_N_D=None if self.features_N_D is None else self.features_N_D[rows],
+            groups_N=None if self.groups_N is None else self.groups_N[rows],
+        )
 
 
-class Selection(NamedTuple):
-    """A batch in order of choice.
+class _Pair(NamedTuple):
+    indices: Tensor
+    gains: Tensor
+
+
+class Selection(_Pair):
+    """A batch in order of choice: the pair (indices, gains).
 
     Attributes:
         indices: Positions in the candidates, all different.
         gains: What each choice was worth to the selector that made it.
+        propensities: The chance that a choice made at random had to be drawn; NaN for choices that the
+            selector made; None where nothing was drawn at random.
     """
 
-    indices: Tensor
-    gains: Tensor
+    propensities: Tensor | None = None
+
+    def with_propensities(self, propensities: Tensor) -> Selection:
+        """Returns the batch with the chances of its random choices."""
+        drawn = Selection(self.indices, self.gains)
+        drawn.propensities = propensities
+        return drawn
 
 
 class Selector(Protocol):
@@ -162,8 +186,9 @@ class ScoredChunk:
         predictive_entropy_N: H of the mean prediction, in nats.
         expected_entropy_N: Mean entropy of the networks, in nats.
         mutual_information_N: The difference of the two, in nats.
-        predicted_N: The class of largest mean probability.
-        confidence_N: That probability.
+        predicted_N: The class of largest mean probability; of several labels, [N, L], whether each is likely;
+            of regression the mean.
+        confidence_N: That probability, or [N, L] of them; of regression NaN.
     """
 
     start: int

@@ -6,7 +6,8 @@ Source: Lewis and Gale 1994, https://arxiv.org/abs/cmp-lg/9407020.
 
 from torch import Tensor
 
-from acquisition.types import Function, Predictions
+from acquisition.predictions import Predictions
+from acquisition.types import Function
 
 NEEDS = frozenset({"log_probs"})
 

@@ -7,7 +7,8 @@ small; turned here so that larger is more wanted).
 
 from torch import Tensor
 
-from acquisition.types import Function, Predictions
+from acquisition.predictions import Predictions
+from acquisition.types import Function
 
 NEEDS = frozenset({"log_probs"})
 

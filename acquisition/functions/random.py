@@ -11,9 +11,12 @@ import torch
 from torch import Tensor
 
 from acquisition.randomness import mix
-from acquisition.types import Function, Predictions
+from acquisition.predictions import AnyPredictions
+from acquisition.tasks import TASKS as ALL_TASKS
+from acquisition.types import Function
 
 NEEDS = frozenset({"rows", "seed"})
+TASKS = ALL_TASKS
 
 
 def build(*, seed: int = 0) -> Function:
@@ -21,8 +24,8 @@ def build(*, seed: int = 0) -> Function:
     return partial(score, seed=seed)
 
 
-def score(predictions: Predictions, *, seed: int) -> Tensor:
+def score(predictions: AnyPredictions, *, seed: int) -> Tensor:
     """Computes scores_N."""
     rows_N = predictions.rows_N.cpu().numpy().astype(np.uint64)
     scores_N = (mix(seed, rows_N) >> np.uint64(40)).astype(np.float64) / 2**24
-    return torch.from_numpy(scores_N).to(predictions.mean_probs_N_C)
+    return torch.from_numpy(scores_N).float().to(predictions.rows_N.device)

@@ -8,7 +8,8 @@ Source: Freeman 1965; with dropout Gal et al. 2017, https://arxiv.org/abs/1703.0
 import torch
 from torch import Tensor
 
-from acquisition.types import Function, Predictions
+from acquisition.predictions import Predictions
+from acquisition.types import Function
 
 NEEDS = frozenset({"log_probs"})
 

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 import acquisition
-from acquisition.numerics import summarize
+from acquisition.predictions import summarize
 
 
 @pytest.fixture
@@ -60,11 +60,11 @@ def test_memory_does_not_grow_with_the_pool(posterior, pool, monkeypatch):
     """Of a hundred chunks of predictions at most two are alive at any time, and none is large."""
     alive, most = weakref.WeakSet(), []
 
-    def watched(log_probs_T_N_C, rows_N):
+    def watched(log_probs_T_N_C, rows_N, features_N_D):
         alive.add(log_probs_T_N_C)
         most.append(len(alive))
         assert log_probs_T_N_C.numel() <= 100 * 327 * 4
-        return summarize(log_probs_T_N_C, rows_N)
+        return summarize(log_probs_T_N_C, rows_N, features_N_D)
 
     monkeypatch.setattr("acquisition.pool.summarize", watched)
     batches = (pool + n for n in range(50))
@@ -86,8 +86,8 @@ def test_rows_without_a_number_are_counted_over_the_whole_pool(posterior, pool):
 
 def test_a_function_that_gives_no_numbers_is_refused(posterior, pool, monkeypatch):
     monkeypatch.setattr(
-        "acquisition.pool.seeded_function",
-        lambda name, seed: lambda predictions: predictions.predictive_entropy_N / 0 * 0,
+        "acquisition.pool._function",
+        lambda *_: lambda predictions: predictions.predictive_entropy_N / 0 * 0,
     )
     with pytest.raises(acquisition.NotFinite, match="in the scores"):
         acquisition.rank_pool(posterior, pool)

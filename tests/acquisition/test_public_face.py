@@ -16,10 +16,12 @@ def test_the_promised_calls_keep_their_arguments():
         "fit": "(name, module_factory, data, seed=0, progress=None, **options)",
         "mc_dropout": "(model)",
         "predict": "(posterior, inputs, n_samples=20, seed=0)",
-        "rank_pool": "(posterior, batches, function='bald', n_samples=20, keep=1000, seed=0, device=None)",
+        "rank_pool": "(posterior, batches, function='bald', n_samples=20, keep=1000, seed=0, device=None, "
+        "**options)",
         "restore": "(name, module_factory, state)",
         "score": "(name, log_probs_T_N_C, **options)",
-        "score_pool": "(posterior, batches, function='bald', n_samples=20, seed=0, start=0, device=None)",
+        "score_pool": "(posterior, batches, function='bald', n_samples=20, seed=0, start=0, device=None, "
+        "**options)",
         "select": "(name, candidates, batch_size, seed=0, *, function='bald', **options)",
     }
     for name, expected in promised.items():

@@ -73,7 +73,7 @@ def test_what_a_selector_needs_has_to_be_there(log_probs_T_N_C):
         acquisition.select("top_k", Candidates(scores_N=torch.zeros(3), features_N_D=torch.zeros(5, 2)), 2)
     with pytest.raises(acquisition.InvalidInput, match="one floating-point score per candidate"):
         acquisition.select("top_k", Candidates(scores_N=torch.zeros(3, 2)), 2)
-    with pytest.raises(acquisition.InvalidInput, match="no dimension of items"):
+    with pytest.raises(acquisition.InvalidInput, match="one row per item"):
         acquisition.select("kmeans", Candidates(features_N_D=torch.tensor(1.0)), 1)
 
 
