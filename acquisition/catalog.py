@@ -56,9 +56,8 @@ def method(kind: str, name: str) -> Any:
     for entry in entry_points(group=_group(kind), name=name):
         return entry.load()
     known = _names(kind)
-    raise UnknownMethod(
-        f"There is no {kind[:-1].replace('_', ' ')} {name!r}. {_nearest(name, known)}Known: {', '.join(known)}."
-    )
+    singular = kind[:-1].replace("_", " ")
+    raise UnknownMethod(f"There is no {singular} {name!r}. {_nearest(name, known)}Known: {', '.join(known)}.")
 
 
 def build(kind: str, name: str, options: Mapping[str, Any]) -> Any:
@@ -81,9 +80,13 @@ def options_of(kind: str, name: str) -> frozenset[str]:
     return frozenset(inspect.signature(method(kind, name).build).parameters)
 
 
-def needs(kind: str, name: str) -> frozenset[str]:
-    """Returns what a method declares that it needs."""
-    return frozenset(method(kind, name).NEEDS)
+def needs(kind: str, name: str, options: Mapping[str, Any] | None = None) -> frozenset[str]:
+    """Returns what a method declares that it needs, and with it what its ``inner`` method needs."""
+    own, given = frozenset(method(kind, name).NEEDS), options or {}
+    inner = inspect.signature(method(kind, name).build).parameters.get("inner")
+    if inner is None:
+        return own
+    return own | needs(kind, given.get("inner", inner.default), given.get("inner_options"))
 
 
 def _names(kind: str) -> list[str]:

@@ -42,16 +42,17 @@ def select(
         InvalidInput: The candidates lack what the selector needs, or are fewer than ``batch_size``.
     """
     selector = cast(Selector, build("selectors", name, options))
-    complete = _complete(name, candidates, function)
+    complete = _complete(name, candidates, function, needs("selectors", name, options))
     check_count("batch_size", batch_size)
     if batch_size > _size(complete):
         raise InvalidInput(f"{batch_size} items were asked for, only {_size(complete)} candidates are there.")
     return selector(complete, batch_size, seed=seed)
 
 
-def _complete(name: str, candidates: Tensor | Candidates, function: str) -> Candidates:
+def _complete(
+    name: str, candidates: Tensor | Candidates, function: str, needed: frozenset[str]
+) -> Candidates:
     given = candidates if isinstance(candidates, Candidates) else Candidates(log_probs_T_N_C=candidates)
-    needed = needs("selectors", name)
     if "scores" in needed and given.scores_N is None and given.log_probs_T_N_C is not None:
         given = replace(given, scores_N=score(function, given.log_probs_T_N_C))
     for need, tensor in _tensors(given).items():
