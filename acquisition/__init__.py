@@ -2,6 +2,7 @@
 
 from acquisition.catalog import catalog
 from acquisition.choosing import select
+from acquisition.embedding import embed
 from acquisition.errors import (
     AcquisitionError,
     InvalidInput,
@@ -15,6 +16,7 @@ from acquisition.pool import rank_pool, score_pool
 from acquisition.posteriors.ensemble import ensemble
 from acquisition.posteriors.mc_dropout import mc_dropout
 from acquisition.prediction import predict
+from acquisition.predictions import Gaussians
 from acquisition.scoring import score
 from acquisition.types import Candidates, Draw, Posterior, RankedPool, ScoredChunk, Selection
 
@@ -22,6 +24,7 @@ __all__ = [
     "AcquisitionError",
     "Candidates",
     "Draw",
+    "Gaussians",
     "InvalidInput",
     "InvalidOption",
     "NotFinite",
@@ -32,6 +35,7 @@ __all__ = [
     "Selection",
     "UnknownMethod",
     "catalog",
+    "embed",
     "ensemble",
     "fit",
     "mc_dropout",

@@ -38,7 +38,7 @@ class Disagreement:
         """Raises ``NotStochastic`` where all samples were equal for all items."""
         if self._seen and not self._found:
             raise NotStochastic(
-                f"All samples of the posterior are equal for all {self._seen} items, so {self._function!r} is "
-                "zero everywhere: the sampling does nothing. Look for dropout that is never called, members "
-                "that are copies of each other, or a posterior of zero width."
+                f"All samples of the posterior are equal for all {self._seen} items, so {self._function!r} "
+                "is zero everywhere: the sampling does nothing. Look for dropout that is never called, "
+                "members that are copies of each other, or a posterior of zero width."
             )

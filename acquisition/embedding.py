@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from acquisition.checks import check_items
 from acquisition.errors import InvalidInput
@@ -41,21 +39,3 @@ def embedded(posterior: Posterior, inputs: Tensor) -> Tensor:
         placed = inputs.to(posterior.device)
         features_N_D = posterior.features(placed) if own is None else own(placed)
         return features_N_D.flatten(1).float().cpu()
-
-
-def last_input(module: nn.Module, inputs: Tensor) -> Tensor:
-    """Runs a module and returns what its last ``nn.Linear`` was given; its output where it has none."""
-    given: list[Tensor] = []
-
-    def note(_: nn.Module, arguments: tuple[Any, ...]) -> None:
-        given.append(arguments[0])
-
-    hooks = [m.register_forward_pre_hook(note) for m in module.modules() if isinstance(m, nn.Linear)]
-    try:
-        with torch.inference_mode():
-            output: Tensor = module(inputs)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    last = given[-1] if given else output
-    return last.flatten(1)

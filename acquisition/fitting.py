@@ -9,6 +9,7 @@ from torch import Tensor
 
 from acquisition.catalog import build, method
 from acquisition.errors import InvalidInput
+from acquisition.tasks import Task, check_task
 from acquisition.types import Fitter, ModuleFactory, Posterior, Progress
 
 
@@ -24,18 +25,21 @@ def fit(
 
     Args:
         name: A posterior of ``catalog()``.
-        module_factory: Makes a new classifier that returns class scores (logits) of shape [N, C].
-        data: Inputs, one item per row, and their classes as integers from 0 on.
+        module_factory: Makes a new network. It returns class scores (logits) [N, C]; one score per label
+            [N, L]; or a mean and a log variance [N, 2], see ``heads``.
+        data: Inputs, one item per row, and targets, which tell the task: classes as integers from 0 on [N];
+            a table [N, L] of zeros and ones, for labels that do not exclude each other; or numbers in
+            floating point [N], for regression.
         seed: Of the initial weights, the order of the data and the dropout; the global random state stays as
             it was.
         progress: Called with the epochs done and their number.
-        **options: ``epochs``, ``batch_size``, ``learning_rate``, ``weight_decay``, ``device``; an ensemble
-            also takes ``members``.
+        **options: The posterior's own; those that train networks take ``epochs``, ``batch_size``,
+            ``learning_rate``, ``weight_decay``, ``device``.
 
     Raises:
         UnknownMethod: There is no such posterior.
         InvalidOption: The posterior does not take an option, or not that value.
-        InvalidInput: The data are no classification data, or do not fit the model.
+        InvalidInput: The data are of no task, or do not fit the model.
         NotFinite: NaN or infinity in the inputs, or a loss that became so.
         NotStochastic: The model has no dropout, or the ensemble one member.
     """
@@ -46,19 +50,23 @@ def fit(
     return fitter(module_factory, inputs, targets, seed=seed, progress=progress or _silent)
 
 
-def restore(name: str, module_factory: ModuleFactory, state: Mapping[str, Tensor]) -> Posterior:
+def restore(
+    name: str, module_factory: ModuleFactory, state: Mapping[str, Tensor], task: Task = "classification"
+) -> Posterior:
     """Puts the tensors of ``posterior.state()`` into new modules.
 
     Args:
         name: The posterior's name in ``catalog()``.
         module_factory: As for ``fit``.
         state: Saved tensors, for example read from a safetensors file.
+        task: What the posterior was fitted for, its ``task``.
 
     Raises:
         UnknownMethod: There is no such posterior.
         InvalidInput: The tensors belong to another model.
     """
-    return cast(Posterior, method("posteriors", name).restore(module_factory, state))
+    found = method("posteriors", name)
+    return cast(Posterior, found.restore(module_factory, state, task=check_task(task)))
 
 
 def _silent(done: int, total: int) -> None:

@@ -111,9 +111,7 @@ def rank_pool(
     return RankedPool(**(best or _nothing()), n_items=n_scored)
 
 
-def _function(
-    posterior: Posterior, name: str, draw: Draw, seed: int, options: Mapping[str, Any]
-) -> Function:
+def _function(posterior: Posterior, name: str, draw: Draw, seed: int, options: Mapping[str, Any]) -> Function:
     """Builds a function; what it needs of other items is predicted or embedded first."""
     given = dict(options)
     needed = needs("functions", name)

@@ -9,10 +9,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state
-from torch.nn import functional
 
 from acquisition.posteriors.chains import ELEMENTWISE, flat
 from acquisition.randomness import derived_seed, forked
+from acquisition.tasks import losses
 from acquisition.training import Data, Recipe, batches, checked_data, outputs, refuse_loss
 from acquisition.types import Progress
 
@@ -41,7 +41,7 @@ def train_stacked(
         module.to(recipe.device).train()
     n_epochs = recipe.n_epochs(len(data.inputs))
     with forked(derived_seed(seeds[0], 1)):
-        outputs(modules[0], data.inputs[:1], data.targets)
+        outputs(modules[0], data.inputs[:1], data)
         parameters, _ = stack_module_state(modules)
         optimizer = recipe.optimizer(list(parameters.values()))
         for epoch in range(n_epochs):
@@ -65,18 +65,13 @@ def _epoch(
     total = torch.zeros((), device=data.inputs.device)
     for rows_M_B in steps:
         logits_M_B_C = run(parameters, data.inputs[rows_M_B])
-        loss = _loss(logits_M_B_C, data.targets[rows_M_B])
+        # The members' mean losses are added up, so that each member's gradient is its own.
+        loss = losses(data.task, logits_M_B_C, data.targets[rows_M_B]).mean(1).sum()
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         total += loss.detach()
     return total
-
-
-def _loss(logits_M_B_C: Tensor, targets_M_B: Tensor) -> Tensor:
-    """Sums the members' mean losses: each member's gradient is its own."""
-    mean = functional.cross_entropy(logits_M_B_C.flatten(0, 1), targets_M_B.flatten())
-    return mean * len(targets_M_B)
 
 
 def _unstacked(module: nn.Module, parameters: dict[str, Tensor], m: int) -> nn.Module:

@@ -36,8 +36,8 @@ def task_of(targets: Tensor) -> Task:
     if targets.dim() == 2 and bool(((targets == 0) | (targets == 1)).all()):
         return "multilabel"
     raise InvalidInput(
-        f"Found targets of shape {list(targets.shape)} and type {targets.dtype}; expected class numbers as "
-        "integer targets [N], numbers in floating point [N], or a table [N, L] of zeros and ones."
+        "Expected class numbers as integer targets [N], numbers in floating point [N], or a table [N, L] of "
+        f"zeros and ones; found {targets.dtype} of shape {list(targets.shape)}."
     )
 
 

@@ -1,4 +1,4 @@
-"""Training of one classifier: cross-entropy, AdamW, batches of nearly equal size, one result per seed."""
+"""Training of one network: its likelihood, AdamW, batches of nearly equal size, one result per seed."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from acquisition.checks import check_count, check_items, refuse_probabilities
+from acquisition.checks import EXPECTED, check_count, check_items, fits, refuse_probabilities, refuse_rows
 from acquisition.devices import usable
 from acquisition.errors import InvalidInput, InvalidOption, NotFinite
 from acquisition.randomness import derived_seed, forked, generator
+from acquisition.tasks import Task, losses, prepared, task_of
 from acquisition.types import ModuleFactory, Progress
 
 LEAST_STEPS = 300
@@ -83,6 +83,7 @@ class Data(NamedTuple):
 
     inputs: Tensor
     targets: Tensor
+    task: Task
 
 
 def train(
@@ -91,7 +92,7 @@ def train(
     """Trains a module in place and returns it in evaluation mode.
 
     Raises:
-        InvalidInput: Data that are no classification data, or a module whose outputs do not fit them.
+        InvalidInput: Data of no task, or a module whose outputs do not fit them.
         NotFinite: NaN or infinity in the inputs, or a loss that became so.
     """
     data = checked_data(inputs, targets, recipe.device)
@@ -111,7 +112,8 @@ def _epoch(
 ) -> Tensor:
     total = torch.zeros((), device=data.inputs.device)
     for rows in rows_of:
-        loss = functional.cross_entropy(outputs(module, data.inputs[rows], data.targets), data.targets[rows])
+        found = outputs(module, data.inputs[rows], data)
+        loss = losses(data.task, found, data.targets[rows]).mean()
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -119,10 +121,10 @@ def _epoch(
     return total
 
 
-def outputs(module: nn.Module, inputs: Tensor, targets: Tensor) -> Tensor:
-    """Runs the module and checks that its outputs are scores of as many classes as the targets have."""
+def outputs(module: nn.Module, inputs: Tensor, data: Data) -> Tensor:
+    """Runs the module and checks that its outputs fit the targets of the data."""
     try:
-        logits_N_C = module(inputs)
+        found = module(inputs)
     except torch.OutOfMemoryError:
         raise
     except (RuntimeError, ValueError, TypeError, IndexError) as error:
@@ -130,15 +132,29 @@ def outputs(module: nn.Module, inputs: Tensor, targets: Tensor) -> Tensor:
             f"The model can not be trained on {len(inputs)} items of shape {list(inputs.shape[1:])} and type "
             f"{inputs.dtype}: {str(error).strip().splitlines()[0]}"
         ) from error
-    check_outputs(logits_N_C, len(inputs), targets)
-    return logits_N_C  # type: ignore[no-any-return]
+    check_outputs(found, len(inputs), data)
+    return found  # type: ignore[no-any-return]
 
 
-def check_outputs(logits_N_C: Tensor, n_items: int, targets: Tensor) -> None:
-    """Refuses outputs that are not one score per class and item."""
-    if not isinstance(logits_N_C, Tensor) or logits_N_C.dim() != 2 or len(logits_N_C) != n_items:
-        found = list(logits_N_C.shape) if isinstance(logits_N_C, Tensor) else type(logits_N_C).__name__
-        raise InvalidInput(f"Expected outputs of shape [{n_items}, C] from the model, found {found}.")
+def check_outputs(found: Tensor, n_items: int, data: Data) -> None:
+    """Refuses outputs that are not what the task needs for each item."""
+    shape = list(found.shape) if isinstance(found, Tensor) else type(found).__name__
+    if not isinstance(found, Tensor) or found.dim() != 2 or len(found) != n_items:
+        raise InvalidInput(f"Expected outputs of shape [{n_items}, C] from the model, found {shape}.")
+    if data.task == "regression" and not fits(data.task, found.shape[1]):
+        raise InvalidInput(
+            f"Targets in floating point mean regression: expected {EXPECTED[data.task].format(n=n_items)} "
+            f"from the model, found {shape}. For classes give integer targets."
+        )
+    if data.task == "multilabel" and found.shape[1] != data.targets.shape[1]:
+        raise InvalidInput(
+            f"The targets have {data.targets.shape[1]} labels per item, the model {found.shape[1]} outputs."
+        )
+    if data.task == "classification":
+        _check_classes(found, data.targets)
+
+
+def _check_classes(logits_N_C: Tensor, targets: Tensor) -> None:
     largest = int(targets.max())
     if largest >= logits_N_C.shape[1]:
         raise InvalidInput(
@@ -163,23 +179,24 @@ def batches(n_items: int, recipe: Recipe, seed: int, epoch: int) -> Iterator[Ten
 
 
 def checked_data(inputs: Tensor, targets: Tensor, device: torch.device) -> Data:
-    """Refuses what are no classification data and moves the rest to the device."""
+    """Refuses what are no training data and moves the rest to the device."""
     for name, tensor in {"inputs": inputs, "targets": targets}.items():
         if not isinstance(tensor, Tensor):
             raise InvalidInput(f"Expected the {name} as a tensor, found {type(tensor).__name__}.")
-    if inputs.dim() < 1 or targets.dim() != 1 or len(inputs) != len(targets):
+    if inputs.dim() < 1 or targets.dim() not in (1, 2) or len(inputs) != len(targets):
         raise InvalidInput(
             f"Expected one target per item, found inputs {list(inputs.shape)} "
             f"and targets {list(targets.shape)}."
         )
     if len(inputs) == 0:
         raise InvalidInput("There are no items to train on.")
-    if targets.is_floating_point() or targets.is_complex() or targets.dtype == torch.bool:
-        raise InvalidInput(f"Expected class numbers as integer targets, found {targets.dtype}.")
-    if int(targets.min()) < 0:
+    task = task_of(targets)
+    if task == "classification" and int(targets.min()) < 0:
         raise InvalidInput(f"Expected classes from 0 on, found target {int(targets.min())}.")
+    if task == "regression":
+        refuse_rows(~targets.isfinite(), "targets")
     check_items(inputs)
-    return Data(inputs.to(device), targets.to(device, torch.long))
+    return Data(inputs.to(device), prepared(task, targets, device), task)
 
 
 def made(module_factory: ModuleFactory, seed: int) -> nn.Module:

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from acquisition.randomness import mix
 from acquisition.predictions import AnyPredictions
+from acquisition.randomness import mix
 from acquisition.tasks import TASKS as ALL_TASKS
 from acquisition.types import Function
 

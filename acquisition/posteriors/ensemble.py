@@ -19,20 +19,23 @@ from acquisition.checks import check_count
 from acquisition.devices import usable
 from acquisition.errors import InvalidInput, NotStochastic
 from acquisition.posteriors.chains import flat
+from acquisition.posteriors.last_layer import last_input
 from acquisition.randomness import derived_seed, generator
 from acquisition.stacked_training import stackable, train_stacked
+from acquisition.tasks import Task, check_task, task_of
 from acquisition.training import Recipe, loaded, made, tensors_of, train
 from acquisition.types import Draw, Fitter, ModuleFactory, Progress
 
 FIRST_MEMBER_SEED = 2**20
 
 
-def ensemble(models: Sequence[nn.Module]) -> Ensemble:
+def ensemble(models: Sequence[nn.Module], task: Task = "classification") -> Ensemble:
     """Makes a posterior of trained models, used as they are.
 
     Args:
-        models: At least two different classifiers that return class scores (logits) of shape [N, C]. They are
+        models: At least two different networks that return class scores (logits) of shape [N, C]. They are
             copied; dropout in them stays off.
+        task: What the outputs mean, where they are not class scores.
 
     Raises:
         NotStochastic: One member, or two members with equal parameters.
@@ -42,7 +45,7 @@ def ensemble(models: Sequence[nn.Module]) -> Ensemble:
         if not isinstance(member, nn.Module):
             raise InvalidInput(f"Expected torch.nn.Module members, found {type(member).__name__}.")
     _refuse_equal(members)
-    return Ensemble([_frozen(member) for member in members])
+    return Ensemble([_frozen(member) for member in members], check_task(task))
 
 
 def build(
@@ -80,7 +83,7 @@ def _fit(
         train_stacked(modules, inputs, targets, recipe=recipe, seeds=seeds, progress=progress)
     else:
         _train_in_turn(modules, inputs, targets, recipe, seeds, progress)
-    return ensemble(modules)
+    return ensemble(modules, task_of(targets))
 
 
 def _train_in_turn(
@@ -100,7 +103,9 @@ def _report(progress: Progress, member: int, members: int, done: int, total: int
     progress(member * total + done, members * total)
 
 
-def restore(module_factory: ModuleFactory, state: Mapping[str, Tensor]) -> Ensemble:
+def restore(
+    module_factory: ModuleFactory, state: Mapping[str, Tensor], *, task: Task = "classification"
+) -> Ensemble:
     """Puts a saved state into new modules."""
     members: dict[int, dict[str, Tensor]] = {}
     for key, tensor in state.items():
@@ -108,16 +113,15 @@ def restore(module_factory: ModuleFactory, state: Mapping[str, Tensor]) -> Ensem
         if not (number.isdecimal() and name):
             raise InvalidInput(f"{key!r} is no tensor of an ensemble; names like '0.weight' are expected.")
         members.setdefault(int(number), {})[name] = tensor
-    return ensemble([loaded(module_factory, members[number]) for number in sorted(members)])
+    return ensemble([loaded(module_factory, members[number]) for number in sorted(members)], task)
 
 
 class Ensemble:
     """A posterior whose samples are its members; made by ``ensemble``."""
 
-    task = "classification"
-
-    def __init__(self, members: list[nn.Module]) -> None:
+    def __init__(self, members: list[nn.Module], task: Task = "classification") -> None:
         self._members = members
+        self.task = task
         self.max_samples = len(members)
         last = flat(members[0])[-1]
         self.n_outputs = last.out_features if type(last) is nn.Linear else None
@@ -150,11 +154,15 @@ class Ensemble:
             self.n_outputs = logits_T_N_C.shape[-1]
         return logits_T_N_C
 
+    def embed(self, inputs: Tensor) -> Tensor:
+        """Computes features_N_D: the members' last hidden layers side by side."""
+        return torch.cat([last_input(member, inputs) for member in self._members], -1)
+
     def to(self, device: torch.device | str) -> Ensemble:
         """Returns this posterior on a device; itself where it is there already."""
         if usable(device) == self.device:
             return self
-        return Ensemble([copy.deepcopy(member).to(device) for member in self._members])
+        return Ensemble([copy.deepcopy(member).to(device) for member in self._members], self.task)
 
     def state(self) -> dict[str, Tensor]:
         """Returns the members' tensors, named by member number and own name."""

@@ -33,29 +33,32 @@ from acquisition.posteriors.dropout_layers import (
     recorded_sites,
 )
 from acquisition.posteriors.hidden_dropout import WAYS_OUT, refuse_functional, refuse_hidden_layers
+from acquisition.posteriors.last_layer import last_input
 from acquisition.posteriors.mapped import Mapped
 from acquisition.posteriors.masks import draw_seeds, make_noise
 from acquisition.posteriors.one_product import OneProduct
 from acquisition.posteriors.thinned import Thinned
+from acquisition.tasks import Task, check_task, task_of
 from acquisition.training import Recipe, loaded, made, tensors_of, train
 from acquisition.types import Draw, Fitter, ModuleFactory, Progress
 
 FUSED = (nn.MultiheadAttention, nn.TransformerEncoder, nn.TransformerEncoderLayer)
 
 
-def mc_dropout(model: nn.Module) -> McDropout:
+def mc_dropout(model: nn.Module, task: Task = "classification") -> McDropout:
     """Makes a posterior of a trained model with dropout, used as it is.
 
     Args:
-        model: A classifier that returns class scores (logits) of shape [N, C]. It is copied; its mode, its
+        model: A network that returns class scores (logits) of shape [N, C]. It is copied; its mode, its
             parameters and the global random state stay as they are.
+        task: What the outputs mean, where they are not class scores.
 
     Raises:
         NotStochastic: The model has no active dropout layer, or has dropout that can not be reached.
     """
     _refuse_without_dropout(model)
     refuse_hidden_layers(model)
-    return McDropout(_patched(model))
+    return McDropout(_patched(model), check_task(task))
 
 
 def build(
@@ -81,12 +84,15 @@ def _fit(
 ) -> McDropout:
     module = made(module_factory, seed)
     _refuse_without_dropout(module)
-    return mc_dropout(train(module, inputs, targets, recipe=recipe, seed=seed, progress=progress))
+    trained = train(module, inputs, targets, recipe=recipe, seed=seed, progress=progress)
+    return mc_dropout(trained, task_of(targets))
 
 
-def restore(module_factory: ModuleFactory, state: Mapping[str, Tensor]) -> McDropout:
+def restore(
+    module_factory: ModuleFactory, state: Mapping[str, Tensor], *, task: Task = "classification"
+) -> McDropout:
     """Puts a saved state into a new module."""
-    return mc_dropout(loaded(module_factory, state))
+    return mc_dropout(loaded(module_factory, state), task)
 
 
 class Engine(Protocol):
@@ -107,11 +113,11 @@ class _Prepared(NamedTuple):
 class McDropout:
     """A posterior whose samples are dropout masks; made by ``mc_dropout``."""
 
-    task = "classification"
     max_samples: int | None = None
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, task: Task = "classification") -> None:
         self._model = model
+        self.task = task
         self._sampling = next(m.sampling for m in model.modules() if isinstance(m, MaskedDropout))
         layers = flat(model)
         start = first_dropout(layers)
@@ -146,11 +152,15 @@ class McDropout:
             self.n_outputs = logits_T_N_C.shape[-1]
         return logits_T_N_C
 
+    def embed(self, inputs: Tensor) -> Tensor:
+        """Computes features_N_D: what the last layer gets where nothing is dropped."""
+        return last_input(self._model, inputs)
+
     def to(self, device: torch.device | str) -> McDropout:
         """Returns this posterior on a device; itself where it is there already."""
         if usable(device) == self.device:
             return self
-        return McDropout(copy.deepcopy(self._model).to(device))
+        return McDropout(copy.deepcopy(self._model).to(device), self.task)
 
     def state(self) -> dict[str, Tensor]:
         """Returns the parameters and buffers of the model under their own names."""

@@ -14,11 +14,11 @@ def test_the_promised_calls_keep_their_arguments():
     promised = {
         "ensemble": "(models",
         "fit": "(name, module_factory, data, seed=0, progress=None, **options)",
-        "mc_dropout": "(model)",
+        "mc_dropout": "(model, task='classification')",
         "predict": "(posterior, inputs, n_samples=20, seed=0)",
         "rank_pool": "(posterior, batches, function='bald', n_samples=20, keep=1000, seed=0, device=None, "
         "**options)",
-        "restore": "(name, module_factory, state)",
+        "restore": "(name, module_factory, state, task='classification')",
         "score": "(name, log_probs_T_N_C, **options)",
         "score_pool": "(posterior, batches, function='bald', n_samples=20, seed=0, start=0, device=None, "
         "**options)",

@@ -123,6 +123,7 @@ class Learner:
         """
         with _explained():
             log_probs_T_N_C = acquisition.predict(posterior, inputs, self.spec.n_samples, seed)
+        assert isinstance(log_probs_T_N_C, Tensor)  # a project's labels are classes
         self._check_outputs(log_probs_T_N_C)
         return log_probs_T_N_C
 
