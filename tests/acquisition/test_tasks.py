@@ -47,7 +47,7 @@ def test_a_number_is_learnt_with_its_noise(name, head, line):
         assert found.means_T_N.mean().item() == pytest.approx(2, abs=0.4)
         spread[where] = found.log_variances_T_N.exp().mean().sqrt().item()
     if head is Heteroscedastic:
-        assert spread["quiet"] < 0.3 < spread["loud"]
+        assert 1.4 * spread["quiet"] < spread["loud"]
     else:
         assert spread["quiet"] == pytest.approx(spread["loud"])
 
