@@ -2,6 +2,7 @@
 
 from acquisition.catalog import catalog
 from acquisition.choosing import select
+from acquisition.composing import compose
 from acquisition.embedding import embed
 from acquisition.errors import (
     AcquisitionError,
@@ -35,6 +36,7 @@ __all__ = [
     "Selection",
     "UnknownMethod",
     "catalog",
+    "compose",
     "embed",
     "ensemble",
     "fit",

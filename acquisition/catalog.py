@@ -23,11 +23,19 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
     },
     "functions": {
         "bald": "acquisition.functions.bald",
+        "committee_kl": "acquisition.functions.committee_kl",
+        "expected_entropy": "acquisition.functions.expected_entropy",
+        "expected_model_change": "acquisition.functions.expected_model_change",
         "least_confidence": "acquisition.functions.least_confidence",
         "margin": "acquisition.functions.margin",
+        "mean_std": "acquisition.functions.mean_std",
+        "ood_distance": "acquisition.functions.ood_distance",
+        "pairwise_kl": "acquisition.functions.pairwise_kl",
         "predictive_entropy": "acquisition.functions.predictive_entropy",
+        "predictive_variance": "acquisition.functions.predictive_variance",
         "random": "acquisition.functions.random",
         "variation_ratios": "acquisition.functions.variation_ratios",
+        "vote_entropy": "acquisition.functions.vote_entropy",
     },
     "selectors": {
         "kmeans": "acquisition.selection.kmeans",
@@ -35,8 +43,17 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
         "top_k": "acquisition.selection.top_k",
     },
     "stopping_rules": {},
-    "calibrators": {},
-    "compositions": {},
+    "calibrators": {
+        "isotonic": "acquisition.calibration.isotonic",
+        "platt": "acquisition.calibration.platt",
+        "temperature": "acquisition.calibration.temperature",
+        "vector": "acquisition.calibration.vector",
+    },
+    "compositions": {
+        "per_cost": "acquisition.compositions.per_cost",
+        "rank_product": "acquisition.compositions.rank_product",
+        "weighted_sum": "acquisition.compositions.weighted_sum",
+    },
 }
 
 

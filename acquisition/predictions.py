@@ -89,7 +89,7 @@ class RegressionPredictions:
     @cached_property
     def epistemic_variance_N(self) -> Tensor:
         """Variance of the means over the networks (divided by T): what more labels can take away."""
-        return self.means_T_N.var(0, correction=0)
+        return ((self.means_T_N - self.means_T_N.mean(0)) ** 2).mean(0)
 
     @cached_property
     def aleatoric_variance_N(self) -> Tensor:

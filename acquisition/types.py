@@ -166,6 +166,14 @@ class Selector(Protocol):
         ...
 
 
+class Composition(Protocol):
+    """A built way to make one score of several."""
+
+    def __call__(self, scores: Mapping[str, Tensor]) -> Tensor:
+        """Returns scores_N; larger is more wanted."""
+        ...
+
+
 class Fitter(Protocol):
     """A built way to train a posterior."""
 

@@ -1,8 +1,8 @@
 """Predictive entropy: how undecided the mean prediction is, whether the networks disagree or not.
 
-Formula: H[q] with q = (1/T) Σ_t p_t, in nats; 0 ≤ score ≤ ln C.
-Regression: ½ ln(2πe σ²) of the mixture's whole variance σ², which may be negative.
-Source: Shannon 1948; as acquisition function Settles 2009, https://burrsettles.com/pub/settles.activelearning.pdf.
+Formula: H[q] with q = (1/T) Σ_t p_t, in nats; 0 ≤ score ≤ ln C. Regression: ½ ln(2πe σ²) of the mixture's
+whole variance σ², which may be negative. Source: Shannon 1948; as acquisition function Settles 2009,
+https://burrsettles.com/pub/settles.activelearning.pdf.
 """
 
 from torch import Tensor
