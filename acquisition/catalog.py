@@ -40,6 +40,9 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
     "selectors": {
         "kmeans": "acquisition.selection.kmeans",
         "power": "acquisition.selection.power",
+        "random_share": "acquisition.selection.random_share",
+        "soft_rank": "acquisition.selection.soft_rank",
+        "softmax": "acquisition.selection.softmax",
         "top_k": "acquisition.selection.top_k",
     },
     "stopping_rules": {},

@@ -7,11 +7,10 @@ Source: Kirsch et al. 2023, https://arxiv.org/abs/2106.12059. Scores may not be 
 
 from functools import partial
 
-import torch
 from torch import Tensor
 
-from acquisition.errors import InvalidInput, InvalidOption
-from acquisition.randomness import generator
+from acquisition.errors import InvalidInput
+from acquisition.selection.gumbel import check_beta, drawn
 from acquisition.types import Candidates, Selection, Selector
 
 NEEDS = frozenset({"scores"})
@@ -26,8 +25,7 @@ def build(*, beta: float = 1.0) -> Selector:
     Raises:
         InvalidOption: ``beta`` is negative or no number.
     """
-    if not 0 <= beta < float("inf"):
-        raise InvalidOption(f"beta is {beta!r}; a number of at least 0 is expected.")
+    check_beta(beta)
     return partial(choose, beta=beta)
 
 
@@ -37,15 +35,9 @@ def choose(candidates: Candidates, batch_size: int, *, seed: int, beta: float) -
     scores_N = candidates.scores_N
     if bool((scores_N < 0).any()):
         raise InvalidInput("'power' needs scores of at least 0; use 'top_k' for negative ones.")
-    tickets_N = beta * _log(scores_N) + _gumbel(len(scores_N), seed).to(scores_N.device)
-    indices = torch.argsort(tickets_N, descending=True, stable=True)[:batch_size]
+    indices = drawn(beta * _log(scores_N), batch_size, seed)
     return Selection(indices, scores_N[indices])
 
 
 def _log(scores_N: Tensor) -> Tensor:
     return scores_N.double().clamp_min(1e-300).log()
-
-
-def _gumbel(n: int, seed: int) -> Tensor:
-    uniform_N = torch.rand(n, generator=generator(seed), dtype=torch.float64).clamp_(1e-300, 1 - 1e-16)
-    return -(-uniform_N.log()).log()
