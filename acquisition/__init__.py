@@ -1,5 +1,6 @@
 """Active learning on tensors: which items of a pool to label next. Tensors in, indices out."""
 
+from acquisition.calibrating import Calibration, calibrate, calibrated, restore_calibration
 from acquisition.catalog import catalog
 from acquisition.choosing import select
 from acquisition.composing import compose
@@ -23,6 +24,7 @@ from acquisition.types import Candidates, Draw, Posterior, RankedPool, ScoredChu
 
 __all__ = [
     "AcquisitionError",
+    "Calibration",
     "Candidates",
     "Draw",
     "Gaussians",
@@ -35,6 +37,8 @@ __all__ = [
     "ScoredChunk",
     "Selection",
     "UnknownMethod",
+    "calibrate",
+    "calibrated",
     "catalog",
     "compose",
     "embed",
@@ -44,6 +48,7 @@ __all__ = [
     "predict",
     "rank_pool",
     "restore",
+    "restore_calibration",
     "score",
     "score_pool",
     "select",
