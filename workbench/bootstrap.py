@@ -1,6 +1,5 @@
 """The one place where objects are built: from settings to the parts that the steps are given."""
 
-import difflib
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
@@ -8,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-import acquisition
 from connectors.labelers.protocol import Annotator, Labeler
 from connectors.sources.catalog import open_source
 from connectors.sources.records import Content
 from workbench.config.load import load_settings
-from workbench.config.model import Config, Settings
+from workbench.config.model import Settings
 from workbench.domain.errors import ConfigProblem
 from workbench.domain.records import Project, TaskKind
 from workbench.learning.learner import Learner
+from workbench.learning.methods import check_methods
 from workbench.learning.spec import LearnerSpec
 from workbench.steps.ingest import Added, add_source, remove_items
 from workbench.steps.leases import this_process
@@ -147,43 +146,6 @@ def learner_spec(settings: Settings) -> LearnerSpec:
 
 def _frozen(options: Mapping[str, Any]) -> dict[str, Any]:
     return {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}
-
-
-def check_methods(config: Config) -> None:
-    """Refuse methods that are not there, or that can not do what they are asked for.
-
-    Raises:
-        ConfigProblem: With what was found and what is known.
-    """
-    known = acquisition.catalog()
-    asked = (
-        ("posteriors", config.posterior.name, "[posterior] name"),
-        ("functions", config.acquisition.function, "[acquisition] function"),
-        ("selectors", config.acquisition.selector, "[acquisition] selector"),
-        ("selectors", config.acquisition.coverage, "[acquisition] coverage"),
-    )
-    for kind, name, key in asked:
-        if name not in known[kind]:
-            near = difflib.get_close_matches(name, known[kind], n=1)
-            hint = f"did you mean '{near[0]}'? " if near else ""
-            raise ConfigProblem(f"{key} is '{name}'; {hint}Known are {', '.join(known[kind])}.")
-    _try_selectors(config)
-
-
-def _try_selectors(config: Config) -> None:
-    settings = config.acquisition
-    scores = acquisition.Candidates(scores_N=torch.tensor([1.0, 2.0]))
-    features = acquisition.Candidates(features_N_D=torch.eye(2))
-    for key, name, candidates, options in (
-        ("selector", settings.selector, scores, settings.options),
-        ("coverage", settings.coverage, features, {}),
-    ):
-        try:
-            acquisition.select(name, candidates, 1, seed=0, **options)
-        except acquisition.AcquisitionError as error:
-            raise ConfigProblem(
-                f"[acquisition] {key} can not be '{name}' with options {options}: {error}"
-            ) from error
 
 
 def upgrade_database(path: Path) -> None:

@@ -10,11 +10,12 @@ from acquisition.errors import AcquisitionError
 from connectors.errors import ConnectorError
 from connectors.labelers.protocol import Labeler
 from connectors.labelers.records import ProjectSpec, TaskType
-from workbench.bootstrap import build_learner, check_methods, connect_label_studio
+from workbench.bootstrap import build_learner, connect_label_studio
 from workbench.config.load import load_settings
 from workbench.config.model import Settings
 from workbench.domain.errors import ModelProblem, WorkbenchError
 from workbench.domain.records import TaskKind
+from workbench.learning.methods import check_methods
 from workbench.learning.trial import trial
 from workbench.steps.present import presenter
 from workbench.storage.shards import PoolRow, read_shard

@@ -263,7 +263,7 @@ def test_lost_or_damaged_scores_are_made_again(folder: Any, monkeypatch: pytest.
     folder.label_all()
     folder.type("round", "tell")
     with monkeypatch.context() as patch:
-        patch.setattr("workbench.steps.choose._pick", lambda *_args: 1 / 0)
+        patch.setattr("workbench.steps.choose.pick_batch", lambda *_args: 1 / 0)
         assert folder.type("round", "ask").code == 1
     assert folder.type("round", "show", "--json").json["state"] == "scored"
     (part,) = (folder.path / "data" / "scores").rglob("*.parquet")

@@ -74,8 +74,11 @@ class AcquisitionSection(Section):
     """[acquisition]: which items are wanted most."""
 
     function: str = "bald"
+    function_options: dict[str, Any] = Field(default_factory=dict)
+    targets: Annotated[int, Field(ge=1, le=100_000)] = 200
     selector: str = "power"
     selector_options: dict[str, Any] | None = None
+    shortlist: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
     coverage: str = "kmeans"
     control_share: Fraction = 0.1
 

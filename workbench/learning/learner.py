@@ -4,10 +4,11 @@ A learner holds no model. What training gives is a posterior that the caller kee
 the scale of numeric features is a layer of its model.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -137,7 +138,15 @@ class Learner:
         return torch.cat(list(self._encoded([payloads])))
 
     def score(
-        self, posterior: Posterior, batches: PayloadBatches, *, function: str, seed: int, start: int = 0
+        self,
+        posterior: Posterior,
+        batches: PayloadBatches,
+        *,
+        function: str,
+        seed: int,
+        start: int = 0,
+        options: Mapping[str, Any] | None = None,
+        others: Mapping[str, Sequence[Payload]] | None = None,
     ) -> Iterator[ScoredChunk]:
         """Yield the scores of the items in their order; the same posterior samples for all.
 
@@ -147,15 +156,45 @@ class Learner:
             function: An acquisition function's name.
             seed: Of the samples; one seed for all shards of a pool.
             start: The number of the first item in the whole pool.
+            options: The function's own.
+            others: Items that the function compares with: ``targets``, ``labeled``.
 
         Raises:
             ModelProblem: As in ``predict``, or no such function.
             PoolProblem: An item that can not be read.
         """
+        compared: dict[str, Any] = {name: self.encode(items) for name, items in (others or {}).items()}
         with _explained():
             yield from acquisition.score_pool(
-                posterior, self._encoded(batches), function, self.spec.n_samples, seed, start
+                posterior,
+                self._encoded(batches),
+                function,
+                self.spec.n_samples,
+                seed,
+                start,
+                **(options or {}),
+                **compared,
             )
+
+    def sampled_all(self, posterior: Posterior, batches: PayloadBatches, *, seed: int) -> Tensor:
+        """Compute log_probs_T_N_C of as many items as memory holds, for a selector that looks at them.
+
+        Raises:
+            ModelProblem: As in ``predict``.
+            PoolProblem: An item that can not be read.
+        """
+        parts = [self.sampled(posterior, inputs, seed=seed).cpu() for inputs in self._encoded(batches)]
+        return torch.cat(parts, 1)
+
+    def embed(self, posterior: Posterior, batches: PayloadBatches) -> Tensor:
+        """Compute features_N_D of items: what the model makes of them before it decides.
+
+        Raises:
+            ModelProblem: The model can not take the items.
+            PoolProblem: An item that can not be read.
+        """
+        with _explained():
+            return acquisition.embed(posterior, self._encoded(batches))
 
     def coverage(self, batches: PayloadBatches, *, seed: int) -> NDArray[np.float32]:
         """Compute features_N_D of items for a selector that spreads its picks; needs no model.

@@ -14,11 +14,12 @@ from typing import Any
 
 from connectors.labelers.protocol import Annotator
 from workbench import loop
-from workbench.bootstrap import add_to_pool, check_methods, open_parts, upgrade_database
+from workbench.bootstrap import add_to_pool, open_parts, upgrade_database
 from workbench.config.load import parse_config
 from workbench.domain.errors import DemoProblem
 from workbench.domain.records import Project
 from workbench.domain.rounds import Round, RoundState
+from workbench.learning.methods import check_methods
 from workbench.reports.catalog import build
 from workbench.reports.html import write_html
 from workbench.simulation.amendments import correct_one, take_one_back

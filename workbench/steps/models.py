@@ -70,6 +70,18 @@ def model_of_round(parts: Parts, held: Round) -> Trained | None:
         return model_for(parts, held, found) if teaches(found) else None
 
 
+def model_that_scored(parts: Parts, held: Round) -> Trained:
+    """The model that scored the pool for this round; a lost checkpoint of it is a model of today's labels."""
+    if held.scoring_run_id is not None:
+        with parts.store.begin() as tx:
+            run = tx.results.run(held.scoring_run_id)
+        try:
+            return Trained(run, parts.learner.load(parts.directory / run.uri, run.sha256))
+        except ArtifactProblem as damage:
+            _note(parts, held, f"A checkpoint is made again: {damage}")
+    return model_for(parts, held, examples(parts))
+
+
 def _train(parts: Parts, held: Round, found: list[Example], digest: str) -> Trained:
     seed = derive_seed(parts.project.seed, "model", digest)
     began = time.monotonic()

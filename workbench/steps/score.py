@@ -5,16 +5,18 @@ shard is kept, so a stopped scoring goes on where it was.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from acquisition.catalog import needs
 from workbench.domain.records import PoolShard
 from workbench.domain.rounds import Round, RoundState
 from workbench.domain.seeds import derive_seed
+from workbench.learning.encoders.protocol import Payload
 from workbench.steps.models import Trained, examples, model_for, teaches
 from workbench.steps.parts import Parts
 from workbench.storage.shards import (
@@ -48,6 +50,11 @@ def score(parts: Parts, held: Round) -> Round:
         )
 
 
+def scoring_seed(current: Round) -> int:
+    """The seed of the networks that score the pool of a round."""
+    return derive_seed(current.seed, "score")
+
+
 def part_path(parts: Parts, current: Round, shard: PoolShard) -> Path:
     """Where the scores of one shard lie."""
     return parts.scores_directory(current) / f"part-{shard.number:05d}.parquet"
@@ -66,6 +73,7 @@ def _score_shards(parts: Parts, held: Round, trained: Trained) -> None:
         shards = tx.pool.shards(parts.project.id)
         unavailable = tx.pool.unavailable(parts.project.id)
     facts = _facts(parts, held, trained, unavailable)
+    others = _others(parts, held, shards, unavailable)
     total = sum(shard.rows for shard in shards) - len(unavailable)
     start = 0
     with parts.progress(f"Scoring {total} items") as report:
@@ -73,7 +81,8 @@ def _score_shards(parts: Parts, held: Round, trained: Trained) -> None:
             path = part_path(parts, held, shard)
             stamp = stamp_of(shard=shard.sha256, start=start, **facts)
             if scores_stamp(path) != stamp:
-                scores = _score_shard(parts, trained, shard, unavailable, start, facts["seed"])
+                seed = scoring_seed(held)
+                scores = _score_shard(parts, trained, shard, unavailable, start, seed, others)
                 parts.renew(held)
                 write_scores(path, scores, stamp=stamp)
             start += len(read_scores(path).keys)
@@ -81,7 +90,13 @@ def _score_shards(parts: Parts, held: Round, trained: Trained) -> None:
 
 
 def _score_shard(
-    parts: Parts, trained: Trained, shard: PoolShard, unavailable: set[str], start: int, seed: int
+    parts: Parts,
+    trained: Trained,
+    shard: PoolShard,
+    unavailable: set[str],
+    start: int,
+    seed: int,
+    others: Mapping[str, Sequence[Payload]],
 ) -> Scores:
     keys: list[str] = []
     rows: list[int] = []
@@ -99,6 +114,8 @@ def _score_shard(
             function=parts.config.acquisition.function,
             seed=seed,
             start=start,
+            options=parts.config.acquisition.function_options,
+            others=others,
         )
     )
     columns = {
@@ -108,6 +125,29 @@ def _score_shard(
         for name in SCORE_COLUMNS
     }
     return Scores(keys, np.array(rows, np.int64), _joined([c.predicted_N for c in chunks], np.int32), columns)
+
+
+def _others(
+    parts: Parts, held: Round, shards: list[PoolShard], unavailable: set[str]
+) -> dict[str, Sequence[Payload]]:
+    """The items that an acquisition function compares with: a random part of the pool, what is labeled."""
+    needed = needs("functions", parts.config.acquisition.function)
+    found: dict[str, Sequence[Payload]] = {}
+    if "targets" in needed:
+        found["targets"] = _targets(parts, held, shards, unavailable)
+    if "labeled" in needed:
+        found["labeled"] = [example.payload for example in examples(parts)]
+    return found
+
+
+def _targets(parts: Parts, held: Round, shards: list[PoolShard], unavailable: set[str]) -> list[Payload]:
+    """Draw the items that stand for the pool, by a hash of key and seed, so in any order of shards."""
+    drawn: list[tuple[int, str, Payload]] = []
+    for shard in shards:
+        for rows in available_rows(parts, shard, unavailable):
+            drawn += [(derive_seed(held.seed, "target", row.key), row.key, row.payload) for row in rows]
+            drawn = sorted(drawn, key=lambda place: place[:2])[: parts.config.acquisition.targets]
+    return [payload for _, _, payload in drawn]
 
 
 def _joined(parts_of_N: list[Any], kind: type) -> NDArray[Any]:
@@ -123,6 +163,8 @@ def _facts(parts: Parts, held: Round, trained: Trained, unavailable: set[str]) -
         "model": trained.run.sha256,
         "function": parts.config.acquisition.function,
         "samples": parts.config.posterior.samples,
-        "seed": derive_seed(held.seed, "score"),
+        "function_options": parts.config.acquisition.function_options,
+        "targets": parts.config.acquisition.targets,
+        "seed": scoring_seed(held),
         "taken": taken,
     }

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench.domain.records import Reason
-from workbench.steps.choose import Pick, _mixed, control_size
+from workbench.steps.pick import Pick, _mixed, control_size
 from workbench.steps.settle import _concordance
 
 
