@@ -38,6 +38,7 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
         "vote_entropy": "acquisition.functions.vote_entropy",
     },
     "selectors": {
+        "batch_bald": "acquisition.selection.batch_bald",
         "kmeans": "acquisition.selection.kmeans",
         "power": "acquisition.selection.power",
         "random_share": "acquisition.selection.random_share",

@@ -36,3 +36,30 @@ def log_softmax(logits_T_N_C: Tensor) -> Tensor:
     """
     logits_T_C_N = logits_T_N_C.transpose(1, 2).contiguous()
     return torch.log_softmax(logits_T_C_N, dim=1, dtype=torch.float32).transpose(1, 2)
+
+
+#: Numbers of a block of intermediate results: with their logarithms they stay in the cache of one core.
+BLOCK = 2**18
+#: Columns of a block where there are enough: a matrix product wants many rows and many columns.
+BLOCK_COLUMNS = 512
+#: Smallest probability in a mixture: below it products would leave the range of normal float32.
+LEAST_PROBABILITY = 1e-12
+
+
+def floored_probs(log_probs: Tensor) -> Tensor:
+    """Computes probabilities of at least 1e-12, so that mixtures of them have logarithms."""
+    return log_probs.exp().clamp_min_(LEAST_PROBABILITY)
+
+
+def mixture_entropy(mixtures_M_T: Tensor, weights_M: Tensor, probs_T_X: Tensor) -> Tensor:
+    """Computes −Σ_m weight_m q_mx ln q_mx of the mixtures q = mixtures_M_T @ probs_T_X, in float64.
+
+    Probabilities as of ``floored_probs``. Cost: a matrix product and one logarithm per (m, x); memory is a
+    block, whatever M is.
+    """
+    size = max(1, BLOCK // max(1, probs_T_X.shape[1]))
+    total_X = torch.zeros(probs_T_X.shape[1], dtype=torch.float64, device=probs_T_X.device)
+    for first in range(0, len(weights_M), size):
+        mixed = mixtures_M_T[first : first + size] @ probs_T_X
+        total_X -= weights_M[first : first + size] @ mixed.log().mul_(mixed)
+    return total_X

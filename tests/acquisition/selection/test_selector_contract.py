@@ -15,7 +15,8 @@ def candidates(n_items, seed, n_values=50):
     generator = torch.Generator().manual_seed(seed)
     scores_N = torch.randint(n_values, (n_items,), generator=generator) / n_values
     features_N_D = torch.randint(3, (n_items, 2), generator=generator).float()
-    return Candidates(scores_N=scores_N, features_N_D=features_N_D)
+    log_probs_T_N_C = torch.randn(4, n_items, 3, generator=generator).log_softmax(-1)
+    return Candidates(scores_N=scores_N, log_probs_T_N_C=log_probs_T_N_C, features_N_D=features_N_D)
 
 
 @pytest.mark.parametrize("name", SELECTORS)
