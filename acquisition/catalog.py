@@ -24,6 +24,7 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
     "functions": {
         "bald": "acquisition.functions.bald",
         "committee_kl": "acquisition.functions.committee_kl",
+        "epig": "acquisition.functions.epig",
         "expected_entropy": "acquisition.functions.expected_entropy",
         "expected_model_change": "acquisition.functions.expected_model_change",
         "least_confidence": "acquisition.functions.least_confidence",
