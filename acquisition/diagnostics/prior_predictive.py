@@ -78,8 +78,15 @@ def prior_predictive(
 
 def _outputs(module_factory: ModuleFactory, inputs: Tensor, seed: int) -> Tensor:
     module = made(module_factory, seed).eval()
-    with torch.inference_mode():
-        logits_N_C: Tensor = module(inputs)
+    try:
+        with torch.inference_mode():
+            logits_N_C: Tensor = module(inputs)
+    except (RuntimeError, TypeError, IndexError) as error:
+        first_line = str(error).strip().splitlines()[0]
+        raise InvalidInput(
+            f"The model can not take items of shape {list(inputs.shape[1:])} and type {inputs.dtype}: "
+            f"{first_line}"
+        ) from error
     check_raw("classification", logits_N_C.unsqueeze(0), len(inputs), 0)
     return logits_N_C
 

@@ -171,13 +171,12 @@ def _edges(values_N: Tensor, bins: int, scheme: str) -> Tensor:
         raise InvalidOption(f"scheme is {scheme!r}; equal_width or equal_mass is expected.")
     ordered_N = values_N.sort().values
     cuts = [len(ordered_N) * b // bins for b in range(bins)]
-    edges: Tensor = torch.unique(torch.cat([ordered_N[cuts], ordered_N[-1:]]))
-    return edges
+    return torch.cat([torch.unique(ordered_N[cuts]), ordered_N[-1:]])
 
 
 def _bin(values_N: Tensor, edges: Tensor) -> Tensor:
     """Numbers the bin of each value; the last bin is closed on both sides."""
-    return (torch.searchsorted(edges, values_N.contiguous(), right=True) - 1).clamp(0, max(len(edges) - 2, 0))
+    return (torch.searchsorted(edges[:-1], values_N.contiguous(), right=True) - 1).clamp_min(0)
 
 
 def _error(values_N: Tensor, right_N: Tensor, bin_N: Tensor) -> float:
