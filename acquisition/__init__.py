@@ -20,6 +20,8 @@ from acquisition.posteriors.mc_dropout import mc_dropout
 from acquisition.prediction import predict
 from acquisition.predictions import Gaussians
 from acquisition.scoring import score
+from acquisition.stopping.history import History, LabelingRound, Verdict, observed_round
+from acquisition.stopping_rules import stop
 from acquisition.types import Candidates, Draw, Posterior, RankedPool, ScoredChunk, Selection
 
 __all__ = [
@@ -28,8 +30,10 @@ __all__ = [
     "Candidates",
     "Draw",
     "Gaussians",
+    "History",
     "InvalidInput",
     "InvalidOption",
+    "LabelingRound",
     "NotFinite",
     "NotStochastic",
     "Posterior",
@@ -37,6 +41,7 @@ __all__ = [
     "ScoredChunk",
     "Selection",
     "UnknownMethod",
+    "Verdict",
     "calibrate",
     "calibrated",
     "catalog",
@@ -45,6 +50,7 @@ __all__ = [
     "ensemble",
     "fit",
     "mc_dropout",
+    "observed_round",
     "predict",
     "rank_pool",
     "restore",
@@ -52,4 +58,5 @@ __all__ = [
     "score",
     "score_pool",
     "select",
+    "stop",
 ]

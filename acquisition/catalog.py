@@ -47,7 +47,14 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
         "softmax": "acquisition.selection.softmax",
         "top_k": "acquisition.selection.top_k",
     },
-    "stopping_rules": {},
+    "stopping_rules": {
+        "classification_change": "acquisition.stopping.classification_change",
+        "expected_gain": "acquisition.stopping.expected_gain",
+        "kappa": "acquisition.stopping.kappa",
+        "overall_uncertainty": "acquisition.stopping.overall_uncertainty",
+        "plateau": "acquisition.stopping.plateau",
+        "stabilizing_predictions": "acquisition.stopping.stabilizing_predictions",
+    },
     "calibrators": {
         "isotonic": "acquisition.calibration.isotonic",
         "platt": "acquisition.calibration.platt",
