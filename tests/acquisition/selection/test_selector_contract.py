@@ -1,5 +1,6 @@
 """What holds for every selector of the catalog."""
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -11,12 +12,37 @@ from acquisition import Candidates
 SELECTORS = sorted(acquisition.catalog()["selectors"])
 
 
+#: Selectors that draw nothing and whose gains do not tie by symmetry, with options.
+DETERMINISTIC = {
+    "bait": {},
+    "core_set": {},
+    "distinct": {},
+    "group_quota": {},
+    "top_k": {},
+}
+
+
 def candidates(n_items, seed, n_values=50):
     generator = torch.Generator().manual_seed(seed)
-    scores_N = torch.randint(n_values, (n_items,), generator=generator) / n_values
-    features_N_D = torch.randint(3, (n_items, 2), generator=generator).float()
-    log_probs_T_N_C = torch.randn(4, n_items, 3, generator=generator).log_softmax(-1)
-    return Candidates(scores_N=scores_N, log_probs_T_N_C=log_probs_T_N_C, features_N_D=features_N_D)
+    return Candidates(
+        scores_N=torch.randint(n_values, (n_items,), generator=generator) / n_values,
+        features_N_D=torch.randint(3, (n_items, 2), generator=generator).float(),
+        log_probs_T_N_C=torch.randn(4, n_items, 3, generator=generator).log_softmax(-1),
+        labeled_M_D=torch.randint(3, (n_items % 4, 2), generator=generator).float(),
+        groups_N=torch.randint(4, (n_items,), generator=generator),
+    )
+
+
+def smooth(n_items, seed):
+    """Candidates of whom no two are equal."""
+    generator = torch.Generator().manual_seed(seed)
+    return Candidates(
+        scores_N=torch.rand(n_items, generator=generator),
+        features_N_D=torch.randn(n_items, 3, generator=generator),
+        log_probs_T_N_C=(2 * torch.randn(4, n_items, 3, generator=generator)).log_softmax(-1),
+        labeled_M_D=torch.randn(5, 3, generator=generator),
+        groups_N=torch.randint(4, (n_items,), generator=generator),
+    )
 
 
 @pytest.mark.parametrize("name", SELECTORS)
@@ -36,6 +62,43 @@ def test_a_batch_has_as_many_different_candidates_as_asked_for(name, n_items, da
 def test_the_same_seed_chooses_the_same_batch(name):
     first, again = (acquisition.select(name, candidates(60, 1), 9, seed=5) for _ in range(2))
     assert torch.equal(first.indices, again.indices)
+
+
+@pytest.mark.parametrize("name", SELECTORS)
+@pytest.mark.parametrize("value", [0.0, 1.0, -7.25])
+def test_candidates_that_are_all_alike_are_no_trouble(name, value):
+    alike = Candidates(
+        scores_N=torch.full((9,), 0.5),
+        features_N_D=torch.full((9, 3), value),
+        log_probs_T_N_C=torch.eye(3).log_softmax(-1)[:, None].expand(3, 9, 3),
+        groups_N=torch.zeros(9, dtype=torch.long),
+    )
+    for batch_size in (1, 4, 9):
+        indices, gains = acquisition.select(name, alike, batch_size, seed=1)
+        assert len(set(indices.tolist())) == batch_size
+        assert gains.isfinite().all()
+
+
+@pytest.mark.parametrize("name", SELECTORS)
+def test_the_candidates_and_the_global_random_state_stay_as_they_were(name):
+    given_, same = smooth(40, 1), smooth(40, 1)
+    torch_state, numpy_state = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    acquisition.select(name, given_, 7, seed=3)
+    for field in ("scores_N", "features_N_D", "log_probs_T_N_C", "labeled_M_D", "groups_N"):
+        assert torch.equal(getattr(given_, field), getattr(same, field))
+    assert torch.equal(torch.get_rng_state(), torch_state)
+    assert np.array_equal(np.random.get_state()[1], numpy_state)  # noqa: NPY002
+
+
+@pytest.mark.parametrize("name", sorted(DETERMINISTIC))
+@given(st.integers(1, 40), st.randoms(use_true_random=False))
+@settings(max_examples=15, deadline=None)
+def test_where_nothing_is_drawn_the_order_of_the_pool_does_not_matter(name, n_items, random):
+    pool, order = smooth(n_items, n_items), torch.tensor(random.sample(range(n_items), n_items))
+    batch_size, options = random.randint(1, max(1, n_items // 2)), DETERMINISTIC[name]
+    straight = acquisition.select(name, pool, batch_size, seed=1, **options)
+    shuffled = acquisition.select(name, pool[order], batch_size, seed=2, **options)
+    assert sorted(order[shuffled.indices].tolist()) == sorted(straight.indices.tolist())
 
 
 @pytest.mark.parametrize("name", SELECTORS)
