@@ -19,6 +19,8 @@ from acquisition.errors import InvalidOption, UnknownMethod
 BUILT_IN: Mapping[str, Mapping[str, str]] = {
     "posteriors": {
         "ensemble": "acquisition.posteriors.ensemble",
+        "laplace_lora": "acquisition.posteriors.laplace_lora",
+        "lora_ensemble": "acquisition.posteriors.lora_ensemble",
         "mc_dropout": "acquisition.posteriors.mc_dropout",
     },
     "functions": {
