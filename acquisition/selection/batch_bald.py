@@ -5,9 +5,9 @@ left, in nats; the gains add up to the batch's joint information I[y_S; w] ≤ �
 the second has little gain left. Greedy is within 1 − 1/e of the best batch, for I is submodular.
 The outer expectation runs over the labels of S: over all of them while at most ``configurations`` matter (at
 least while C^|S| ≤ ``configurations``), afterwards over as many draws, new ones for each pick.
-Gains fall from pick to pick, of drawn ones up to their noise: a gain's standard error is below
-½ ln C / √configurations. I[y_S; w] ≤ ln T, more T networks can not tell: once gains are as small as their
-noise, the picks are arbitrary. Take more networks for larger batches (T ≥ 100 for ten).
+Gains fall from pick to pick, of drawn ones up to their noise: a gain's standard error is about 0.002 nats
+with the defaults and falls with √configurations. I[y_S; w] ≤ ln T, more T networks can not tell: once gains
+are as small as their noise, the picks are arbitrary. Take more networks for larger batches (T ≥ 100 for ten).
 Cost: O(T·N·C) + k·O(T·C·screening·n + T·configurations·(C·64 + k)); n of the N candidates had a gain in an
 earlier step above this step's best, the others are out, for gains only fall (Minoux 1978). Memory: some ten
 MB beside the predictions.
@@ -47,7 +47,7 @@ BLOCK_ITEMS = 128
 CHUNK = 2**20
 
 
-def build(*, configurations: int = 8192, screening: int = 512) -> Selector:
+def build(*, configurations: int = 4096, screening: int = 256) -> Selector:
     """Returns the selector.
 
     Args:

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -58,19 +59,40 @@ def test_drawn_configurations_have_the_chances_of_all():
     log_probs_T_K_C = table(4, 2, 3, spread=1.0)
     known = sampled(log_probs_T_K_C, 8000, torch.Generator().manual_seed(0))
     assert len(known) == 8000
+    assert float(known.weights_M.sum()) == pytest.approx(1, abs=1e-5)
     listed = every(log_probs_T_K_C)
     nearest_M = torch.cdist(known.posteriors_M_T, listed.posteriors_M_T).argmin(1)
-    found = torch.bincount(nearest_M, minlength=9) / 8000
-    torch.testing.assert_close(found, listed.weights_M, atol=0.02, rtol=0)
+    found = torch.bincount(nearest_M, known.weights_M, minlength=9)
+    torch.testing.assert_close(found, listed.weights_M, atol=0.01, rtol=0)
+
+
+def test_the_mean_posterior_of_drawn_configurations_is_the_prior():
+    known = sampled(table(10, 6, 3), 4000, torch.Generator().manual_seed(0))
+    plain_T = known.posteriors_M_T.mean(0)
+    balanced_T = known.weights_M @ known.posteriors_M_T
+    assert (plain_T - 0.1).abs().max() > 1e-4
+    assert (balanced_T - 0.1).abs().max() < 0.02 * (plain_T - 0.1).abs().max()
+
+
+def test_balanced_weights_cut_the_noise_of_what_tells_items_apart():
+    log_probs_T_N_C = table(10, 40, 3, spread=1.5)
+    rows, rng = torch.arange(40), torch.Generator().manual_seed(0)
+    exact = conditional_entropy(every(log_probs_T_N_C[:, :6]), log_probs_T_N_C, rows)
+    errors = {"balanced": [], "plain": []}
+    for _ in range(30):
+        known = sampled(log_probs_T_N_C[:, :6], 400, rng)
+        plain = replace(known, weights_M=torch.full_like(known.weights_M, 1 / len(known)))
+        for name, configurations in (("balanced", known), ("plain", plain)):
+            error = conditional_entropy(configurations, log_probs_T_N_C, rows) - exact
+            errors[name].append(error - error.mean())
+    spread = {name: torch.stack(found).square().mean().sqrt() for name, found in errors.items()}
+    assert spread["balanced"] < 0.7 * spread["plain"]
 
 
 def test_labels_are_spread_evenly_over_each_network():
-    log_probs_T_K_C = torch.tensor([[0.25, 0.75], [0.5, 0.5]]).log()[:, None]
-    known = sampled(log_probs_T_K_C, 16, torch.Generator().manual_seed(0))
-    posterior_of_first = 0.25 / 0.75
-    first_label = (known.posteriors_M_T[:, 0] - posterior_of_first).abs() < 1e-6
-    assert first_label[:8].sum() == 2
-    assert first_label[8:].sum() == 4
+    log_probs_T_C = torch.tensor([[0.25, 0.75], [0.5, 0.5]]).log()
+    labels = _spread_labels(log_probs_T_C, 8, torch.Generator().manual_seed(0)).view(2, 8)
+    assert (labels == 0).sum(1).tolist() == [2, 4]
 
 
 def test_two_items_are_spread_independently():
