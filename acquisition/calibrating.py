@@ -81,7 +81,8 @@ def calibrate(name: str, log_probs: Tensor, targets: Tensor, **options: Any) -> 
     n_classes = items.log_probs_T_N_C.shape[2]
     if n_classes < 2:
         raise InvalidInput("Predictions of one class are always right; at least two classes are needed.")
-    return Calibration(name=name, n_classes=n_classes, tensors=fitter(items))
+    fitted = {key: tensor.cpu() for key, tensor in fitter(items).items()}
+    return Calibration(name=name, n_classes=n_classes, tensors=fitted)
 
 
 def restore_calibration(name: str, state: Mapping[str, Tensor]) -> Calibration:

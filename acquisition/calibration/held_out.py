@@ -27,6 +27,11 @@ class HeldOut(NamedTuple):
         """Log-probabilities of the mean prediction."""
         return log_mean(self.log_probs_T_N_C)
 
+    def of_targets(self, values_T_N_C: Tensor) -> Tensor:
+        """Takes [T, N]: each item's value of its own class."""
+        classes_T_N_1 = self.targets_N[None, :, None].expand(len(values_T_N_C), -1, 1)
+        return values_T_N_C.gather(-1, classes_T_N_1).squeeze(-1)
+
 
 def held_out(log_probs: Tensor, targets: Tensor) -> HeldOut:
     """Checks predictions and classes that belong together.

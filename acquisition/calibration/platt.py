@@ -4,7 +4,8 @@ Formula: g_c = σ(a_c · ln(p_c / (1 − p_c)) + b_c), p' = g / Σ g, of the mea
 the cross entropy with Platt's targets (n₊ + 1)/(n₊ + 2) and 1/(n₋ + 2) in place of 1 and 0, by Newton
 steps. With two classes it is Platt's method and the two curves add up to one. The samples follow their
 mean, see ``moving``: one item's samples are calibrated together. Cost: about 10 passes of O(N·C).
-When to use: two classes, or few labels per class; smoothed targets make it finite from the first label on.
+When to use: two classes. Each of many classes needs some 30 labels of its own, or the smoothed targets pull
+its probabilities far from what they were: take ``temperature`` or ``vector`` then.
 What to tune: nothing. Source: Platt 1999, https://www.researchgate.net/publication/2594015; Newton steps as
 in Lin, Lin and Weng 2007, https://doi.org/10.1007/s10994-007-5018-6.
 """

@@ -2,10 +2,11 @@
 
 Formula: p' ∝ p^(1/τ) for each sample; τ > 1 makes less sure, and no class overtakes another in a sample. τ
 is the minimiser of the negative log-likelihood of the mean of the T tempered samples, searched in float64
-over 0.001 ≤ τ ≤ 1000 on a grid and then by golden section. Cost: about 60 passes of O(T·N·C).
-When to use: nearly always, and first; one number needs few labels (50 are a start). It can not repair
-single classes: see ``vector``. What to tune: nothing; ``prior_sd`` keeps τ finite where all held-out items
-are right.
+over 0.001 ≤ τ ≤ 1000 on a grid and then by golden section. Cost: about 80 passes of O(T·N·C).
+When to use: nearly always, and first. It can not repair single classes: see ``vector``. Few held-out items
+give a τ that scatters, by about a quarter with 300 items of which one in ten is wrong: compare the held-out
+calibration error with its floor before anything is calibrated.
+What to tune: ``prior_sd`` keeps τ near 1 where labels are few, and finite where all items are right.
 Source: Guo et al. 2017, https://arxiv.org/abs/1706.04599.
 """
 
@@ -26,15 +27,15 @@ TENSORS = ("temperature",)
 FARTHEST = math.log(1000.0)
 GRID = 49
 GOLDEN = (math.sqrt(5) - 1) / 2
-PRECISION = 1e-7
+PRECISION = 1e-6
 
 
-def build(*, prior_sd: float = 3.0) -> Callable[[HeldOut], dict[str, Tensor]]:
+def build(*, prior_sd: float = 1.0) -> Callable[[HeldOut], dict[str, Tensor]]:
     """Returns the fitter.
 
     Args:
-        prior_sd: Standard deviation of ln τ around 0 before any label was seen; it weighs as much as a
-            fraction of one item. Infinity is plain maximum likelihood.
+        prior_sd: Standard deviation of ln τ around 0 before any label was seen; at 1 it weighs as much as
+            some 20 items of which one in ten is wrong. Infinity is plain maximum likelihood.
 
     Raises:
         InvalidOption: ``prior_sd`` is not positive.
@@ -72,8 +73,7 @@ def apply(tensors: Mapping[str, Tensor], log_probs_T_N_C: Tensor) -> Tensor:
 
 def _negative_log_likelihood(items: HeldOut, temperature: float) -> float:
     scaled_T_N_C = items.log_probs_T_N_C / temperature
-    right_T_N = scaled_T_N_C[:, torch.arange(len(items.targets_N)), items.targets_N]
-    return -float(log_mean(right_T_N - scaled_T_N_C.logsumexp(-1)).mean())
+    return -float(log_mean(items.of_targets(scaled_T_N_C) - scaled_T_N_C.logsumexp(-1)).mean())
 
 
 def _minimum(loss: Callable[[float], float]) -> float:

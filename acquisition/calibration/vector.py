@@ -23,7 +23,7 @@ TENSORS = ("bias_C", "weight_C")
 LEAST_LOG = -700.0
 
 
-def build(*, prior_sd: float = 3.0) -> Callable[[HeldOut], dict[str, Tensor]]:
+def build(*, prior_sd: float = 1.0) -> Callable[[HeldOut], dict[str, Tensor]]:
     """Returns the fitter.
 
     Args:
@@ -50,9 +50,8 @@ def fit(items: HeldOut, *, prior_sd: float) -> dict[str, Tensor]:
     def loss() -> Tensor:
         optimizer.zero_grad()
         mapped_T_N_C = _mapped(1 + change_2_C[0], change_2_C[1], items.log_probs_T_N_C)
-        right_T_N = mapped_T_N_C[:, torch.arange(len(items.targets_N)), items.targets_N]
         penalty = 0.5 * (change_2_C / prior_sd).square().sum() / len(items.targets_N)
-        value = penalty - log_mean(right_T_N).mean()
+        value = penalty - log_mean(items.of_targets(mapped_T_N_C)).mean()
         value.backward()  # type: ignore[no-untyped-call]
         return value
 

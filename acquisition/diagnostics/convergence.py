@@ -73,7 +73,7 @@ def sample_convergence(
     """Measures how a function's scores and its top items change with the number of samples.
 
     From T samples two draws of t ≤ T/2 that share none are taken, again and again, for t = 2, 4, 8, …: they
-    differ as two independent rounds would. Cost: 4 · ``pairs`` scores of T samples.
+    differ as two independent rounds would. Cost: that of 2 · ``pairs`` scores of T samples.
 
     Args:
         predictions: log_probs_T_N_C, log_probs_T_N_L_2 or ``Gaussians``; or a posterior.

@@ -32,7 +32,7 @@ class DriftTest:
     Attributes:
         name: ``energy`` or ``jensen_shannon``.
         value: The measure between the two groups.
-        threshold: What permuted groups exceed with a chance of ``alpha``, shared among the tests.
+        threshold: What permuted groups exceed with a chance of ``alpha``.
         p_value: The chance of this value or more without drift, of this test alone.
     """
 
@@ -48,7 +48,7 @@ class Drift:
 
     Attributes:
         drifted: Whether ``p_value`` is at most ``alpha``.
-        p_value: The least of the tests times their number (Bonferroni), at most 1.
+        p_value: The chance that permuted groups give any test so small a p-value (Westfall and Young 1993).
         alpha: The chance of a false alarm.
         tests: Each measure.
         n_historical: Items compared.
@@ -93,7 +93,7 @@ def drift(
         InvalidOption: An option out of range, or too few permutations to ever reach ``alpha``.
     """
     rows_N_D, incoming_M_D = _rows(historical, kind), _rows(incoming, kind)
-    _check(rows_N_D, incoming_M_D, permutations, alpha, 2 if kind == "predictions" else 1)
+    _check(rows_N_D, incoming_M_D, permutations, alpha)
     source = generator(seed)
     first, second = _some(rows_N_D, most_items, source), _some(incoming_M_D, most_items, source)
     pooled, n = torch.cat([first, second]), len(first)
@@ -103,9 +103,9 @@ def drift(
     measures: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"energy": _energy}
     if kind == "predictions":
         measures["jensen_shannon"] = _jensen_shannon
-    level = alpha / len(measures)
-    tests = tuple(_tested(name, measure(pooled, labels), level) for name, measure in measures.items())
-    return _concluded(tests, alpha, n, len(second))
+    values = {name: measure(pooled, labels) for name, measure in measures.items()}
+    tests = tuple(_tested(name, values_P, alpha) for name, values_P in values.items())
+    return _concluded(tests, _joint_p_value(list(values.values())), alpha, n, len(second))
 
 
 def _rows(given: Tensor, kind: str) -> Tensor:
@@ -117,16 +117,16 @@ def _rows(given: Tensor, kind: str) -> Tensor:
     return given.detach().double().flatten(1)
 
 
-def _check(first: Tensor, second: Tensor, permutations: int, alpha: float, tests: int) -> None:
+def _check(first: Tensor, second: Tensor, permutations: int, alpha: float) -> None:
     check_count("permutations", permutations)
     if min(len(first), len(second)) < 2:
         raise InvalidInput(f"Two items on each side are the least; found {len(first)} and {len(second)}.")
     if first.shape[1] != second.shape[1]:
         raise InvalidInput(f"The sides have rows of {first.shape[1]} and {second.shape[1]} numbers.")
-    if not 0 < alpha < 1 or alpha / tests < 1 / (permutations + 1):
+    if not 1 / (permutations + 1) <= alpha < 1:
         raise InvalidOption(
             f"alpha is {alpha!r} with {permutations} permutations; a number below 1 and of at least "
-            f"{tests / (permutations + 1):.3g} is expected: more permutations reach a smaller one."
+            f"{1 / (permutations + 1):.3g} is expected: more permutations reach a smaller one."
         )
 
 
@@ -164,21 +164,28 @@ def _jensen_shannon(probs_N_C: Tensor, labels_N_P: Tensor) -> Tensor:
     return entropy((first_P_C + second_P_C) / 2) - (entropy(first_P_C) + entropy(second_P_C)) / 2
 
 
-def _tested(name: str, values_P: Tensor, level: float) -> DriftTest:
-    """Compares column 0 with the permutations; what equals it up to rounding counts as reached."""
-    value, permuted = values_P[0], values_P[1:]
-    reached = int((permuted >= value - 1e-12).sum())
-    threshold = permuted.quantile(1 - level, interpolation="higher")
+def _tested(name: str, values_P: Tensor, alpha: float) -> DriftTest:
     return DriftTest(
         name=name,
-        value=float(value),
-        threshold=float(threshold),
-        p_value=(1 + reached) / (1 + len(permuted)),
+        value=float(values_P[0]),
+        threshold=float(values_P[1:].quantile(1 - alpha, interpolation="higher")),
+        p_value=float(_p_values(values_P)[0]),
     )
 
 
-def _concluded(tests: tuple[DriftTest, ...], alpha: float, n: int, m: int) -> Drift:
-    p_value = min(1.0, len(tests) * min(test.p_value for test in tests))
+def _p_values(values_P: Tensor) -> Tensor:
+    """Computes the share of columns that reach each column's value; what is equal up to rounding does."""
+    below_P = torch.searchsorted(values_P.sort().values, values_P - 1e-12)
+    return (len(values_P) - below_P).double() / len(values_P)
+
+
+def _joint_p_value(values: list[Tensor]) -> float:
+    """Computes how often a permutation makes any test as sure as the data make the surest."""
+    least_P = torch.stack([_p_values(values_P) for values_P in values]).amin(0)
+    return float((least_P <= least_P[0]).double().mean())
+
+
+def _concluded(tests: tuple[DriftTest, ...], p_value: float, alpha: float, n: int, m: int) -> Drift:
     drifted = p_value <= alpha
     judged = "Incoming items differ from historical ones" if drifted else "No difference was found"
     return Drift(

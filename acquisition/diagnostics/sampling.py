@@ -27,9 +27,10 @@ class SamplingCheck:
 
     Attributes:
         n_samples: Networks of a draw.
-        n_different: How many of them differ from all others on these items.
+        n_different: Different ones among them, on these items.
         n_items: Items predicted.
-        disagreement: Largest difference between two samples' probabilities (of regression: outputs).
+        disagreement: Between two samples' probabilities; of regression between their outputs, as a share of
+            the largest output, like the differences below.
         disagreeing_share: Items on which the samples differ at all.
         repeat_difference: Between two draws of the same seed.
         seed_difference: Between draws of two seeds; None where the samples are a fixed few.
@@ -111,10 +112,11 @@ def _measured(
 
 
 def _values(outputs: Outputs) -> Tensor:
-    """Returns numbers of one scale, [T, N, …]: probabilities, or the means and log variances."""
+    """Returns numbers up to 1, [T, N, …]: probabilities, or means and log variances by their largest."""
     if isinstance(outputs, Tensor):
         return outputs.double().exp().cpu()
-    return torch.stack(list(outputs), -1).double().cpu()
+    raw = torch.stack(list(outputs), -1).double().cpu()
+    return raw / raw.abs().amax().clamp_min(1.0)
 
 
 def _gap(first: Tensor, second: Tensor) -> float:

@@ -132,6 +132,19 @@ def test_the_temperature_is_where_the_likelihood_has_no_slope():
     assert all(loss(best) <= loss(best * factor) + 1e-12 for factor in (0.5, 0.9, 0.999, 1.001, 1.1, 2.0))
 
 
+def test_a_narrow_prior_holds_the_temperature_at_one_and_labels_overcome_a_wide_one():
+    few, targets = overconfident(60, scale=3.0)
+    found = [
+        calibrate("temperature", few, targets, prior_sd=sd).tensors["temperature"] for sd in (0.01, 0.3, 1)
+    ]
+    free = calibrate("temperature", few, targets, prior_sd=float("inf")).tensors["temperature"]
+    assert found[0].item() == pytest.approx(1, abs=0.01)
+    assert found[0] < found[1] < found[2] < free
+    vector = calibrate("vector", few, targets, prior_sd=1e-3).tensors
+    assert torch.allclose(vector["weight_C"], torch.ones(5).double(), atol=1e-3)
+    assert torch.allclose(vector["bias_C"], torch.zeros(5).double(), atol=1e-3)
+
+
 def test_without_a_prior_a_temperature_that_has_no_optimum_is_refused():
     targets = torch.arange(40) % 3
     log_probs = (20.0 * torch.nn.functional.one_hot(targets)).double().log_softmax(-1)

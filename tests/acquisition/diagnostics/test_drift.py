@@ -21,8 +21,9 @@ def test_without_drift_false_alarms_come_as_often_as_promised():
     energy_p = torch.tensor([result.tests[0].p_value for result in found])
     assert 0.42 < energy_p.mean() < 0.58
     assert 0.04 < (energy_p <= 0.1).double().mean() < 0.17
-    # Two tests of one sample share their alarms, so that Bonferroni stays at or below alpha.
-    assert sum(result.drifted for result in found) / 200 <= 0.16
+    # The alarm of both tests together has its own chance of alpha: 0.1 ± 3 · 0.021.
+    assert 0.04 <= sum(result.drifted for result in found) / 200 <= 0.17
+    assert all(result.p_value >= min(test.p_value for test in result.tests) for result in found)
 
 
 @pytest.mark.parametrize("changed", [{"bias": 1.5}, {"scale": 6.0}, {"scale": 0.2}])
