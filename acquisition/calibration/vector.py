@@ -37,12 +37,18 @@ def build(*, prior_sd: float = 1.0) -> Callable[[HeldOut], dict[str, Tensor]]:
 
 
 def fit(items: HeldOut, *, prior_sd: float) -> dict[str, Tensor]:
-    """Finds the weights and biases."""
+    """Finds the weights and biases, also for a caller who turned gradients off."""
     refuse_impossible(items)
-    n_classes = items.log_probs_T_N_C.shape[2]
-    change_2_C = torch.zeros(
-        2, n_classes, dtype=torch.float64, device=items.targets_N.device, requires_grad=True
-    )
+    with torch.inference_mode(False), torch.enable_grad():
+        change_2_C = _found(HeldOut(*(tensor.clone() for tensor in items)), prior_sd)
+    return {"bias_C": change_2_C[1].clone(), "weight_C": 1 + change_2_C[0]}
+
+
+def _found(items: HeldOut, prior_sd: float) -> Tensor:
+    """Minimises over what is added to weights of one and biases of zero."""
+    n_items, n_classes = items.log_probs_T_N_C.shape[1:]
+    zeros = torch.zeros(2, n_classes, dtype=torch.float64, device=items.targets_N.device)
+    change_2_C = zeros.requires_grad_()
     optimizer = torch.optim.LBFGS(
         [change_2_C], max_iter=200, tolerance_grad=1e-9, tolerance_change=1e-12, line_search_fn="strong_wolfe"
     )
@@ -50,15 +56,13 @@ def fit(items: HeldOut, *, prior_sd: float) -> dict[str, Tensor]:
     def loss() -> Tensor:
         optimizer.zero_grad()
         mapped_T_N_C = _mapped(1 + change_2_C[0], change_2_C[1], items.log_probs_T_N_C)
-        penalty = 0.5 * (change_2_C / prior_sd).square().sum() / len(items.targets_N)
+        penalty = 0.5 * (change_2_C / prior_sd).square().sum() / n_items
         value = penalty - log_mean(items.of_targets(mapped_T_N_C)).mean()
         value.backward()  # type: ignore[no-untyped-call]
         return value
 
-    with torch.inference_mode(False), torch.enable_grad():
-        optimizer.step(loss)  # type: ignore[no-untyped-call]
-    weight_C, bias_C = (1 + change_2_C[0]).detach(), change_2_C[1].detach()
-    return {"bias_C": bias_C.clone(), "weight_C": weight_C.clone()}
+    optimizer.step(loss)  # type: ignore[no-untyped-call]
+    return change_2_C.detach()
 
 
 def apply(tensors: Mapping[str, Tensor], log_probs_T_N_C: Tensor) -> Tensor:

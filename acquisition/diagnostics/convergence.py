@@ -157,7 +157,7 @@ def _row(count: int, scored: list[tuple[Tensor, ...]], reference_N: Tensor, kept
         overlap=float(shares_P.mean()),
         overlap_error=float(shares_P.std(correction=0)) / len(scored) ** 0.5,
         standard_error=error_variance**0.5,
-        noise_share=error_variance / spread if spread > 0 else float("inf"),
+        noise_share=error_variance / spread if spread > 0 else (float("inf") if error_variance else 0.0),
         mean_shift=float((first_P_N.mean() + second_P_N.mean()) / 2 - reference_N.mean()),
     )
 

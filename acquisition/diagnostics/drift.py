@@ -84,7 +84,8 @@ def drift(
         kind: ``predictions`` or ``features``; features are scaled to unit variance.
         permutations: How often items change sides; the least p-value is 1 / (permutations + 1).
         alpha: The chance of a false alarm.
-        most_items: Of each group, drawn at random where there are more. Cost O(permutations · most_items²).
+        most_items: Of each group, drawn at random where there are more. Cost
+            O((permutations + D) · most_items²).
         seed: Of the items and the permutations.
 
     Raises:
@@ -99,7 +100,7 @@ def drift(
     pooled, n = torch.cat([first, second]), len(first)
     labels = _labels(len(pooled), n, permutations, source).to(pooled)
     if kind == "features":
-        pooled = (pooled - pooled.mean(0)) / pooled.std(0).clamp_min(torch.finfo(pooled.dtype).tiny)
+        pooled = _standardised(pooled)
     measures: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"energy": _energy}
     if kind == "predictions":
         measures["jensen_shannon"] = _jensen_shannon
@@ -128,6 +129,13 @@ def _check(first: Tensor, second: Tensor, permutations: int, alpha: float) -> No
             f"alpha is {alpha!r} with {permutations} permutations; a number below 1 and of at least "
             f"{1 / (permutations + 1):.3g} is expected: more permutations reach a smaller one."
         )
+
+
+def _standardised(pooled_N_D: Tensor) -> Tensor:
+    """Scales every feature to unit variance; one that is constant up to rounding to zero."""
+    mean_D, deviation_D = pooled_N_D.mean(0), pooled_N_D.std(0)
+    varies_D = deviation_D > 1e-12 * mean_D.abs()
+    return torch.where(varies_D, (pooled_N_D - mean_D) / torch.where(varies_D, deviation_D, 1.0), 0.0)
 
 
 def _some(rows_N_D: Tensor, most: int, source: torch.Generator) -> Tensor:

@@ -72,7 +72,7 @@ def check_sampling(
     check_count("n_samples", n_samples)
     if not isinstance(inputs, Tensor) or inputs.dim() < 1 or not len(inputs):
         raise InvalidInput("There are no items: a tensor with one item per row is needed.")
-    before = _surroundings(posterior, model)
+    surroundings = _Surroundings(posterior, model)
     draw = drawn(posterior, n_samples, seed)
     refuse_one_sample("bald", draw)
     whole = predict_with(posterior, inputs, draw)
@@ -82,7 +82,7 @@ def check_sampling(
     values = _values(whole)
     found = _measured(posterior, inputs, values, draw_of=draw, seed=seed, n_samples=n_samples)
     _refuse(found)
-    _refuse_changes(before, _surroundings(posterior, model))
+    surroundings.refuse_changes()
     return found
 
 
@@ -145,18 +145,31 @@ def _refuse(found: SamplingCheck) -> None:
 
 
 class _Surroundings:
-    """The global random states and the training flags, to compare."""
+    """The global random states and the training flags as they are now, to compare later."""
 
     def __init__(self, posterior: Posterior, model: nn.Module | None) -> None:
-        self.torch_state = torch.get_rng_state()
-        self.numpy_state = np.random.get_state(legacy=False)  # noqa: NPY002 - only looked at
-        self.python_state = random.getstate()
         watched = [*_held(posterior), *([] if model is None else [model])]
-        self.training = [[layer.training for layer in module.modules()] for module in watched]
+        self._layers = [layer for module in watched for layer in module.modules()]
+        self._flags, self._torch, self._others = self._training(), torch.get_rng_state(), _other_states()
+
+    def _training(self) -> list[bool]:
+        return [layer.training for layer in self._layers]
+
+    def refuse_changes(self) -> None:
+        changed = []
+        if not torch.equal(self._torch, torch.get_rng_state()):
+            changed.append("torch's global random state")
+        if self._others != _other_states():
+            changed.append("the global random state of numpy or Python")
+        if self._flags != self._training():
+            changed.append("the training flags of the model")
+        if changed:
+            raise InvalidInput(f"Sampling changed {' and '.join(changed)}, which belong to the caller.")
 
 
-def _surroundings(posterior: Posterior, model: nn.Module | None) -> _Surroundings:
-    return _Surroundings(posterior, model)
+def _other_states() -> tuple[object, ...]:
+    of_numpy: Any = np.random.get_state()  # noqa: NPY002 - only looked at
+    return of_numpy[1].tobytes(), of_numpy[2], random.getstate()
 
 
 def _held(posterior: Posterior) -> Iterator[nn.Module]:
@@ -164,15 +177,3 @@ def _held(posterior: Posterior) -> Iterator[nn.Module]:
         for part in value if isinstance(value, list | tuple) else (value,):
             if isinstance(part, nn.Module):
                 yield part
-
-
-def _refuse_changes(before: _Surroundings, after: _Surroundings) -> None:
-    changed = []
-    if not torch.equal(before.torch_state, after.torch_state):
-        changed.append("torch's global random state")
-    if str(before.numpy_state) != str(after.numpy_state) or before.python_state != after.python_state:
-        changed.append("the global random state of numpy or Python")
-    if before.training != after.training:
-        changed.append("the training flags of the model")
-    if changed:
-        raise InvalidInput(f"Sampling changed {' and '.join(changed)}, which belong to the caller.")

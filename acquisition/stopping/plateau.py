@@ -46,6 +46,8 @@ def judge(history: History, *, window: int, errors: float, tolerance: float) -> 
     ]
     if len(found) < window:
         return not_enough(rule, f"the accuracy of the last {window} rounds is needed", errors)
+    if any(error == 0 for _, _, error in found):
+        return not_enough(rule, "a standard error of 0 is no measurement, leave it out", errors)
     points = measured(found)
     span = float(points.labels_R[-1] - points.labels_R[0])
     if span <= 0:

@@ -47,7 +47,7 @@ class Measured(NamedTuple):
     Attributes:
         labels_R: Labels, at least one.
         values_R: Estimates.
-        errors_R: Standard errors; None where a round has none.
+        errors_R: Standard errors; None where one of the rounds has none.
     """
 
     labels_R: Tensor

@@ -72,6 +72,25 @@ def test_probabilities_of_zero_and_classes_never_seen_stay_finite_where_it_count
 
 
 @every_calibrator
+def test_predictions_made_without_gradients_can_be_calibrated_anywhere(name):
+    with torch.inference_mode():
+        log_probs, targets = overconfident(100)
+        inside = calibrate(name, log_probs, targets)
+        mapped = inside(log_probs)
+    outside = calibrate(name, log_probs, targets)
+    assert torch.equal(outside(log_probs), mapped)
+    assert not any(tensor.requires_grad for tensor in outside.state().values())
+
+
+@every_calibrator
+def test_equal_predictions_are_mapped_to_the_shares_that_were_seen(name):
+    log_probs = torch.tensor([[0.7, 0.3]], dtype=torch.float64).log().expand(2000, 2)
+    targets = (torch.arange(2000) % 10 < 2).long()
+    mapped = calibrate(name, log_probs, targets)(log_probs)
+    assert mapped[0, 1].exp().item() == pytest.approx(0.2, abs=0.01)
+
+
+@every_calibrator
 def test_items_that_are_all_right_give_a_finite_map(name):
     targets = torch.arange(40) % 3
     log_probs = (20.0 * torch.nn.functional.one_hot(targets)).double().log_softmax(-1)

@@ -48,7 +48,9 @@ def test_equal_samples_settle_at_once_and_have_no_error():
     equal = noisy(1).expand(16, -1, -1)
     found = sample_convergence(equal, function="predictive_entropy")
     assert found.enough == 2
-    assert all(row.standard_error == 0 for row in found.rows)
+    assert all(row.standard_error == 0 == row.noise_share for row in found.rows)
+    alike = sample_convergence(equal[:, :1].expand(-1, 20, -1), function="predictive_entropy")
+    assert all(row.noise_share == 0 for row in alike.rows)
 
 
 def test_a_posterior_regression_and_several_labels_are_measured_too(make_model, make_items):

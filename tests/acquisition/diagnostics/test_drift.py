@@ -65,6 +65,10 @@ def test_features_drift_by_themselves_whatever_their_unit():
     first, second = torch.randn(120, 5, generator=generator), torch.randn(80, 5, generator=generator)
     unit = torch.tensor([1.0, 1000.0, 1.0, 0.001, 0.0])
     assert not drift(first * unit, second * unit, kind="features").drifted
+    constant = torch.full((1, 1), 0.1, dtype=torch.float64)
+    with_constant = [torch.cat([x.double(), constant.expand(len(x), 1)], 1) for x in (first, second)]
+    plain = drift(first, second, kind="features").tests[0].value
+    assert drift(*with_constant, kind="features").tests[0].value == pytest.approx(plain)
     second[:, 3] += 1
     found = drift(first * unit, second * unit, kind="features")
     assert found.drifted

@@ -1,6 +1,7 @@
 import random
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -65,6 +66,12 @@ class GlobalState(Plain):
         return super().forward(draw, features)
 
 
+class NumpyState(Plain):
+    def forward(self, draw, features):
+        np.random.rand()  # noqa: NPY002
+        return super().forward(draw, features)
+
+
 class FlipsMode(Plain):
     def __init__(self):
         self.model = nn.Linear(6, 3).eval()
@@ -112,6 +119,7 @@ def test_an_ensemble_passes_without_a_second_seed(make_model, items):
         (BatchStatistics, acquisition.InvalidInput, "depends on its batch"),
         (NoisePerRow, acquisition.InvalidInput, "copies of an item"),
         (GlobalState, acquisition.InvalidInput, "torch's global random state and the global random state of"),
+        (NumpyState, acquisition.InvalidInput, "changed the global random state of numpy or Python"),
         (FlipsMode, acquisition.InvalidInput, "the training flags"),
     ],
 )
