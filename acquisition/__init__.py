@@ -16,6 +16,7 @@ from acquisition.errors import (
 from acquisition.fitting import fit, restore
 from acquisition.pool import rank_pool, score_pool
 from acquisition.posteriors.ensemble import ensemble
+from acquisition.posteriors.laplace import last_layer_laplace
 from acquisition.posteriors.mc_dropout import mc_dropout
 from acquisition.prediction import predict
 from acquisition.predictions import Gaussians
@@ -49,6 +50,7 @@ __all__ = [
     "embed",
     "ensemble",
     "fit",
+    "last_layer_laplace",
     "mc_dropout",
     "observed_round",
     "predict",

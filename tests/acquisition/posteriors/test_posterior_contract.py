@@ -13,7 +13,7 @@ FUNCTIONS = sorted(n for n in acquisition.catalog()["functions"] if n != "predic
 
 
 #: Fitted in closed form, so the seed changes nothing.
-WITHOUT_CHANCE: set[str] = set()
+WITHOUT_CHANCE: set[str] = {"bayesian_linear", "gaussian_process"}
 
 
 def quick(name, epochs):
@@ -45,7 +45,16 @@ def others(function, pool):
     return {name: pool[:9] for name in ("labeled", "targets") if name in needs("functions", function)}
 
 
+def need_a_spread(posterior, pool, function):
+    """One network is refused where disagreement is asked for; then there is nothing more to test."""
+    if posterior.max_samples == 1 and "samples" in needs("functions", function):
+        with pytest.raises(acquisition.NotStochastic, match="this is one network"):
+            acquisition.rank_pool(posterior, pool, function, **others(function, pool))
+        pytest.skip("one network has no disagreement to measure")
+
+
 def _scores(posterior, pool, function, rows):
+    need_a_spread(posterior, pool, function)
     chunks = list(
         acquisition.score_pool(posterior, pool.split(rows), function, seed=4, **others(function, pool))
     )
@@ -56,11 +65,12 @@ def _scores(posterior, pool, function, rows):
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_chunks_of_7_and_of_1000_give_the_same_scores(fitted, pool, function):
     sevens, thousands = (_scores(fitted, pool, function, rows) for rows in (7, 1000))
-    torch.testing.assert_close(sevens, thousands, atol=1e-6, rtol=0)
+    torch.testing.assert_close(sevens, thousands, atol=1e-6, rtol=1e-6)
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_a_shard_scored_alone_gets_the_scores_of_the_whole(fitted, pool, function):
+    need_a_spread(fitted, pool, function)
     given = others(function, pool)
     whole = torch.cat([c.scores_N for c in acquisition.score_pool(fitted, pool, function, **given)])
     part = acquisition.score_pool(fitted, pool[900:], function, start=900, **given)
@@ -78,14 +88,15 @@ def test_equal_items_get_equal_scores(fitted, pool, function):
 def test_the_same_seed_gives_the_same_networks_and_another_one_others(fitted, name, pool):
     first, again, other = (acquisition.predict(fitted, pool[:9], n_samples=3, seed=s) for s in (1, 1, 2))
     assert torch.equal(first, again)
-    assert not torch.equal(first, other)
+    assert torch.equal(first, other) == (fitted.max_samples == 1)
 
 
 def test_predictions_are_float32_log_probabilities(fitted, pool):
     log_probs_T_N_C = acquisition.predict(fitted, pool, n_samples=4)
     assert log_probs_T_N_C.dtype == torch.float32
-    assert log_probs_T_N_C.shape == (4, 1500, 4)
-    torch.testing.assert_close(log_probs_T_N_C.exp().sum(-1), torch.ones(4, 1500))
+    n_samples = min(4, fitted.max_samples or 4)
+    assert log_probs_T_N_C.shape == (n_samples, 1500, 4)
+    torch.testing.assert_close(log_probs_T_N_C.exp().sum(-1), torch.ones(n_samples, 1500))
 
 
 def test_fitting_learns(fitted, blobs):
@@ -104,7 +115,7 @@ def test_fitting_and_scoring_leave_the_global_random_state_and_the_mode_alone(na
     torch_state, numpy_state = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
     posterior = acquisition.fit(name, remembered, blobs, **quick(name, 2))
     modes = [module.training for model in made for module in model.modules()]
-    acquisition.rank_pool(posterior, blobs[0])
+    acquisition.rank_pool(posterior, blobs[0], "margin" if posterior.max_samples == 1 else "bald")
     assert [module.training for model in made for module in model.modules()] == modes
     assert not any(modes)
     assert torch.equal(torch.get_rng_state(), torch_state)
@@ -134,10 +145,11 @@ def test_a_state_of_another_model_is_refused(name, fitted):
 def test_it_keeps_the_protocol(fitted, pool):
     assert fitted.task == "classification"
     assert fitted.n_outputs == 4
-    assert fitted.max_samples is None or fitted.max_samples > 1
+    assert fitted.max_samples is None or fitted.max_samples > 0
+    n_samples = min(3, fitted.max_samples or 3)
     draw = fitted.draw(3, seed=0)
-    assert len(draw) == 3
-    assert fitted.forward(draw, fitted.features(pool[:5])).shape == (3, 5, 4)
+    assert len(draw) == n_samples
+    assert fitted.forward(draw, fitted.features(pool[:5])).shape == (n_samples, 5, 4)
 
 
 def test_progress_ends_with_the_whole(name, blobs):
