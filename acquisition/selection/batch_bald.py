@@ -44,6 +44,7 @@ NEEDS = frozenset({"log_probs"})
 FINALISTS = 64
 #: Candidates that are looked at together, before it is asked whether the next can still win.
 BLOCK_ITEMS = 128
+#: Probabilities that are looked at together where each candidate is taken alone.
 CHUNK = 2**20
 
 

@@ -25,7 +25,7 @@ class Configurations:
     """M configurations.
 
     Attributes:
-        weights_M: They sum to one.
+        weights_M: They sum to one; of drawn ones a few may be just below zero, see ``_balanced``.
         posteriors_M_T: Each row sums to one.
     """
 
