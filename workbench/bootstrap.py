@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from connectors.labelers.label_studio import LabelStudioLabeler
 
 EMBEDDED_FILE = "labeler.db"
+FEATURES_FOLDER = "features"
 
 
 def silent(_name: str) -> AbstractContextManager[Report]:
@@ -141,6 +142,7 @@ def learner_spec(settings: Settings) -> LearnerSpec:
         classes=config.project.classes,
         n_samples=config.posterior.samples,
         project_root=settings.root,
+        features_folder=settings.directory / FEATURES_FOLDER,
     )
 
 

@@ -56,7 +56,7 @@ class ModelSection(Section):
 
     factory: str | None = None
     options: dict[str, Any] = Field(default_factory=dict)
-    encoder: Literal["image", "text", "sentence", "features"] | None = None
+    encoder: Literal["image", "text", "sentence", "vision", "features"] | None = None
     encoder_options: dict[str, Any] = Field(default_factory=dict)
     transform: str | None = None
     threads: Annotated[int, Field(ge=1, le=1024)] = 1

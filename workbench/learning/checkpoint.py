@@ -4,11 +4,9 @@ Written to a temporary name in the same folder, flushed to the disk, renamed. Th
 give the same bytes, so the hash of the file names its content.
 """
 
-import contextlib
 import errno
 import hashlib
 import json
-import os
 import struct
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +17,7 @@ import safetensors.torch
 from torch import Tensor
 
 from workbench.domain.errors import ArtifactProblem
+from workbench.learning.durable import write_whole
 
 #: One key only: safetensors does not keep several in order.
 NOTE = "workbench"
@@ -42,15 +41,9 @@ def write_checkpoint(path: Path, tensors: Mapping[str, Tensor], note: Mapping[st
         {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()},
         metadata={NOTE: json.dumps(note, sort_keys=True)},
     )
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _write_through(temporary, content)
-        temporary.replace(path)
-        _flush_folder(path.parent)
+        write_whole(path, content)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
         raise ArtifactProblem(_unwritten(path, len(content), error)) from error
     return hashlib.sha256(content).hexdigest()
 
@@ -79,23 +72,6 @@ def read_checkpoint(path: Path, sha256: str) -> Checkpoint:
         raise ArtifactProblem(
             f"The file {path} is no checkpoint of the workbench: {error}. {REMEDY}"
         ) from error
-
-
-def _write_through(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _flush_folder(folder: Path) -> None:
-    """Make the new name last; not every file system can."""
-    with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _note(content: bytes) -> dict[str, Any]:

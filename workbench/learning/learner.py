@@ -208,7 +208,11 @@ class Learner:
     def _encoder(self) -> Encoder:
         spec = self.spec
         return build_encoder(
-            spec.encoder, spec.encoder_options, transform=spec.transform, project_root=spec.project_root
+            spec.encoder,
+            spec.encoder_options,
+            transform=spec.transform,
+            project_root=spec.project_root,
+            features_folder=spec.features_folder,
         )
 
     def _encoded(self, batches: PayloadBatches) -> Iterator[Tensor]:

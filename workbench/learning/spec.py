@@ -17,12 +17,13 @@ class LearnerSpec:
         posterior_options: How it is trained, such as ``epochs`` or ``members``.
         model: ``cnn``, ``mlp``, ``text``, or ``package.module:function`` of the user's own.
         model_options: Keyword arguments of the model's factory.
-        encoder: ``image``, ``text``, ``sentence`` or ``features``.
+        encoder: ``image``, ``text``, ``sentence``, ``vision`` or ``features``.
         encoder_options: Keyword arguments of the encoder.
         transform: For pictures, ``package.module:function`` of the user's own from picture to tensor.
         classes: In the order of the model's outputs.
         n_samples: Posterior samples per prediction and score.
         project_root: The folder of ``workbench.toml``, where the user's modules may lie.
+        features_folder: Where a frozen encoder keeps what it computed; None keeps nothing.
     """
 
     posterior: str = "mc_dropout"
@@ -35,6 +36,7 @@ class LearnerSpec:
     classes: tuple[str, ...]
     n_samples: int = 50
     project_root: Path | None = None
+    features_folder: Path | None = None
 
 
 def fingerprint(spec: LearnerSpec) -> str:

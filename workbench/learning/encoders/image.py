@@ -73,13 +73,13 @@ class Pictures:
 def _pixels(path: str, mode: str, size: tuple[int, int]) -> NDArray[np.uint8]:
     """Read a picture as [height, width, channels]."""
     height, width = size
-    picture = _opened(path, mode, (2 * width, 2 * height))
+    picture = opened(path, mode, (2 * width, 2 * height))
     if picture.size != (width, height):
         picture = picture.resize((width, height), Image.Resampling.BILINEAR)
     return np.asarray(picture).reshape(height, width, -1)
 
 
-def _opened(path: str, mode: str, least: tuple[int, int] | None) -> Image.Image:
+def opened(path: str, mode: str, least: tuple[int, int] | None) -> Image.Image:
     """Open a picture; large JPEG files are decoded no finer than ``least`` needs."""
     try:
         with Image.open(path) as file:
@@ -87,11 +87,16 @@ def _opened(path: str, mode: str, least: tuple[int, int] | None) -> Image.Image:
                 file.draft(None, least)
             return _plain(ImageOps.exif_transpose(file), mode)
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
-        raise PoolProblem(
-            f"The picture {path} can not be read: {error}. It was in order when it was added: "
-            "put the file back and type `workbench round resume`, or take the item out with "
-            "`workbench pool remove KEY`."
-        ) from error
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: str, error: Exception) -> PoolProblem:
+    """Say what to do about a picture that is lost."""
+    return PoolProblem(
+        f"The picture {path} can not be read: {error}. It was in order when it was added: "
+        "put the file back and type `workbench round resume`, or take the item out with "
+        "`workbench pool remove KEY`."
+    )
 
 
 def _plain(picture: Image.Image, mode: str) -> Image.Image:
@@ -105,7 +110,7 @@ def _plain(picture: Image.Image, mode: str) -> Image.Image:
 
 
 def _transformed(transform: Callable[[Image.Image], Any], path: str) -> Tensor:
-    picture = _opened(path, "RGB", None)
+    picture = opened(path, "RGB", None)
     try:
         tensor = transform(picture)
     except Exception as error:
