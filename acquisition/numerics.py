@@ -4,8 +4,40 @@ Float32 and float64 only: half precision is refused at the door (``checks``), no
 A log-probability of minus infinity is a valid log(0).
 """
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
+
+LOWEST = -1e4  # of a logit below the largest: its probability is 0 in any case, and 0 · LOWEST is 0
+
+
+class Moments(NamedTuple):
+    """What most functions need of T networks' predictions."""
+
+    mean_probs_N_C: Tensor
+    expected_entropy_N: Tensor
+
+
+def moments(logits_T_N_C: Tensor) -> Moments:
+    """Computes (1/T) Σ_t p_t and (1/T) Σ_t H[p_t] straight from logits, in float32 or float64.
+
+    With z the logits less their largest and s = Σ_c e^z, H = ln s − Σ_c p_c z: one exponential per logit and
+    one logarithm per network and item. The items are laid innermost, as in ``log_softmax``.
+    """
+    logits_T_C_N = _items_innermost(logits_T_N_C)
+    shifted_T_C_N = (logits_T_C_N - logits_T_C_N.amax(1, keepdim=True)).clamp_min_(LOWEST)
+    probs_T_C_N = shifted_T_C_N.exp()
+    totals_T_1_N = probs_T_C_N.sum(1, keepdim=True)
+    probs_T_C_N *= totals_T_1_N.reciprocal()
+    mean_probs_N_C = probs_T_C_N.mean(0).T
+    expected_N = totals_T_1_N.log_().sum((0, 1)).sub_(shifted_T_C_N.mul_(probs_T_C_N).sum((0, 1)))
+    return Moments(mean_probs_N_C, expected_N.div_(len(logits_T_C_N)))
+
+
+def _items_innermost(logits_T_N_C: Tensor) -> Tensor:
+    precise = logits_T_N_C if logits_T_N_C.dtype == torch.float64 else logits_T_N_C.float()
+    return precise.transpose(1, 2).contiguous()
 
 
 def entropy(probs: Tensor) -> Tensor:

@@ -19,8 +19,6 @@ from acquisition.predictions import (
     AnyPredictions,
     Outputs,
     RegressionPredictions,
-    n_items,
-    summarize,
     summed,
 )
 from acquisition.scoring import applied, refuse_other_task, score_summary
@@ -137,31 +135,39 @@ class _Scorer:
     def stream(self, chunks: Iterable[Chunk]) -> Iterator[ScoredChunk]:
         for chunk in chunks:
             if self.watch is not None:
-                self.watch.look(chunk.outputs)
+                self.watch.look(chunk.raw_T_N_O)
             yield self.scored(chunk)
         if self.watch is not None:
             self.watch.conclude()
 
     def scored(self, chunk: Chunk) -> ScoredChunk:
-        outputs = chunk.outputs
-        rows_N = torch.arange(chunk.start, chunk.start + n_items(outputs))
+        rows_N = torch.arange(chunk.start, chunk.start + len(chunk.inputs))
         features_N_D = embedded(self.posterior, chunk.inputs) if "features" in self.needs else None
-        predictions = summarize(outputs, rows_N, features_N_D)
-        refuse_other_task(self.name, outputs)
+        predictions = chunk.predictions(rows_N, features_N_D)
+        like = chunk.raw_T_N_O if chunk.task == "classification" else chunk.outputs
+        refuse_other_task(self.name, like)
+        scores_N = self._scores(predictions, like, rows_N, features_N_D)
+        return _together(chunk.start, scores_N, predictions, like)
+
+    def _scores(
+        self, predictions: AnyPredictions, like: Outputs, rows_N: Tensor, features_N_D: Tensor | None
+    ) -> Tensor:
         if "log_probs" in self.needs:
-            scores_N = score_summary(self.function, predictions, outputs)
-        else:
-            scores_N = applied(self.name, self.function, outputs, rows_N, features_N_D)
-        predicted, confidence = _decided(predictions, outputs)
-        return ScoredChunk(
-            start=chunk.start,
-            scores_N=scores_N.cpu(),
-            predictive_entropy_N=summed(predictions.predictive_entropy_N, outputs).cpu(),
-            expected_entropy_N=summed(predictions.expected_entropy_N, outputs).cpu(),
-            mutual_information_N=summed(predictions.mutual_information_N, outputs).cpu(),
-            predicted_N=predicted.cpu(),
-            confidence_N=confidence.cpu(),
-        )
+            return score_summary(self.function, predictions, like)
+        return applied(self.name, self.function, like, rows_N, features_N_D)
+
+
+def _together(start: int, scores_N: Tensor, predictions: AnyPredictions, like: Outputs) -> ScoredChunk:
+    predicted, confidence = _decided(predictions, like)
+    return ScoredChunk(
+        start=start,
+        scores_N=scores_N.cpu(),
+        predictive_entropy_N=summed(predictions.predictive_entropy_N, like).cpu(),
+        expected_entropy_N=summed(predictions.expected_entropy_N, like).cpu(),
+        mutual_information_N=summed(predictions.mutual_information_N, like).cpu(),
+        predicted_N=predicted.cpu(),
+        confidence_N=confidence.cpu(),
+    )
 
 
 def _decided(predictions: AnyPredictions, outputs: Outputs) -> tuple[Tensor, Tensor]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -12,20 +13,42 @@ from torch.nn import functional
 from acquisition.checks import check_count, check_items, check_raw
 from acquisition.errors import InvalidInput
 from acquisition.numerics import log_softmax
-from acquisition.predictions import Gaussians, Outputs, joined
+from acquisition.predictions import AnyPredictions, Gaussians, Outputs, Predictions, joined, summarize
 from acquisition.tasks import Task
 from acquisition.types import Batches, Draw, Posterior
 
 CHUNK_ROWS = 512
-CHUNK_OUTPUTS = 2**15
+CHUNK_OUTPUTS = 2**18  # numbers that T networks put out for a chunk: a megabyte, what a core's cache holds
+LIKELY_OUTPUTS = 10  # of one network for one item, until the first chunk has told
 
 
-class Chunk(NamedTuple):
-    """Neighbouring items and what T networks say; ``start`` counts rows over the whole pool."""
+@dataclass(frozen=True, kw_only=True)
+class Chunk:
+    """Neighbouring items and what T networks say.
+
+    Attributes:
+        start: Row of the first item, counted over the whole pool.
+        inputs: The items.
+        raw_T_N_O: The outputs of the networks as they are.
+        task: What they mean.
+    """
 
     start: int
     inputs: Tensor
-    outputs: Outputs
+    raw_T_N_O: Tensor
+    task: Task
+
+    @cached_property
+    def outputs(self) -> Outputs:
+        """The outputs as predictions in float32."""
+        with torch.inference_mode():
+            return interpreted(self.task, self.raw_T_N_O)
+
+    def predictions(self, rows_N: Tensor, features_N_D: Tensor | None = None) -> AnyPredictions:
+        """Wraps the chunk for the acquisition functions; of classes straight from the logits."""
+        if self.task == "classification":
+            return Predictions.of_logits(self.raw_T_N_O, rows_N, features_N_D)
+        return summarize(self.outputs, rows_N, features_N_D)
 
 
 def predict(posterior: Posterior, inputs: Batches, n_samples: int = 20, seed: int = 0) -> Outputs:
@@ -65,31 +88,41 @@ def drawn(posterior: Posterior, n_samples: int, seed: int) -> Draw:
 
 def predicted_chunks(posterior: Posterior, batches: Batches, draw: Draw, start: int = 0) -> Iterator[Chunk]:
     """Streams predictions with the same T networks for all items; holds one chunk at a time."""
-    for inputs in item_chunks(batches, len(draw)):
-        yield Chunk(start, inputs, _outputs(posterior, inputs, draw, start))
-        start += len(inputs)
+    for batch in tensors_of(batches):
+        first = 0
+        while first < len(batch):
+            inputs = batch[first : first + _rows(posterior, len(draw))]
+            raw_T_N_O = _raw_outputs(posterior, inputs, draw, start)
+            yield Chunk(start=start, inputs=inputs, raw_T_N_O=raw_T_N_O, task=posterior.task)
+            first, start = first + len(inputs), start + len(inputs)
 
 
-def item_chunks(batches: Batches, n_samples: int = 1) -> Iterator[Tensor]:
-    """Cuts items into chunks whose predictions fit into the cache."""
-    rows = max(16, min(CHUNK_ROWS, CHUNK_OUTPUTS // n_samples))
-    for batch in _tensors(batches):
-        yield from (batch[first : first + rows] for first in range(0, len(batch), rows))
+def _rows(posterior: Posterior, n_samples: int) -> int:
+    """Returns how many items make a chunk whose predictions fit into the cache."""
+    outputs = n_samples * (posterior.n_outputs or LIKELY_OUTPUTS)
+    return max(16, min(CHUNK_ROWS, CHUNK_OUTPUTS // outputs))
 
 
-def _tensors(batches: Batches) -> Iterable[Tensor]:
+def item_chunks(batches: Batches) -> Iterator[Tensor]:
+    """Cuts items into chunks."""
+    for batch in tensors_of(batches):
+        yield from torch.split(batch, CHUNK_ROWS) if len(batch) else ()
+
+
+def tensors_of(batches: Batches) -> Iterable[Tensor]:
+    """Yields the tensors of a pool."""
     for batch in [batches] if isinstance(batches, Tensor) else batches:
         if not isinstance(batch, Tensor) or batch.dim() < 1:
             raise InvalidInput(f"Expected tensors of items, found {type(batch).__name__}.")
         yield batch
 
 
-def _outputs(posterior: Posterior, inputs: Tensor, draw: Draw, start: int) -> Outputs:
+def _raw_outputs(posterior: Posterior, inputs: Tensor, draw: Draw, start: int) -> Tensor:
     check_items(inputs, start)
     with torch.inference_mode():
         raw_T_N_O = _raw(posterior, inputs, draw)
         check_raw(posterior.task, raw_T_N_O, len(inputs), start)
-        return interpreted(posterior.task, raw_T_N_O)
+        return raw_T_N_O
 
 
 def interpreted(task: Task, raw_T_N_O: Tensor) -> Outputs:

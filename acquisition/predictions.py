@@ -13,7 +13,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from acquisition.numerics import entropy, expected_entropy, mutual_information
+from acquisition.numerics import (
+    Moments,
+    entropy,
+    expected_entropy,
+    log_softmax,
+    moments,
+    mutual_information,
+)
 
 
 class Gaussians(NamedTuple):
@@ -35,15 +42,38 @@ class Predictions:
     """Predictions of classes.
 
     Attributes:
-        log_probs_T_N_C: Log-probabilities of each network.
         rows_N: The number of each item in the whole pool.
         features_N_D: The items' embeddings; only where a function declares that it needs them.
     """
 
-    def __init__(self, log_probs_T_N_C: Tensor, rows_N: Tensor, features_N_D: Tensor | None = None) -> None:
-        self.log_probs_T_N_C = log_probs_T_N_C
+    def __init__(
+        self, log_probs_T_N_C: Tensor | None, rows_N: Tensor, features_N_D: Tensor | None = None
+    ) -> None:
+        self._log_probs_T_N_C = log_probs_T_N_C
+        self._logits_T_N_C: Tensor | None = None
         self.rows_N = rows_N
         self.features_N_D = features_N_D
+
+    @classmethod
+    def of_logits(
+        cls, logits_T_N_C: Tensor, rows_N: Tensor, features_N_D: Tensor | None = None
+    ) -> Predictions:
+        """Wraps class scores; means and entropies are then computed without log-probabilities."""
+        predictions = cls(None, rows_N, features_N_D)
+        predictions._logits_T_N_C = logits_T_N_C
+        return predictions
+
+    @property
+    def log_probs_T_N_C(self) -> Tensor:
+        """Log-probabilities of each network."""
+        if self._log_probs_T_N_C is None:
+            assert self._logits_T_N_C is not None
+            self._log_probs_T_N_C = log_softmax(self._logits_T_N_C)
+        return self._log_probs_T_N_C
+
+    @cached_property
+    def _moments(self) -> Moments | None:
+        return None if self._logits_T_N_C is None else moments(self._logits_T_N_C)
 
     @cached_property
     def probs_T_N_C(self) -> Tensor:
@@ -53,7 +83,7 @@ class Predictions:
     @cached_property
     def mean_probs_N_C(self) -> Tensor:
         """Their mean, the prediction of all networks together."""
-        return self.probs_T_N_C.mean(0)
+        return self._moments.mean_probs_N_C if self._moments else self.probs_T_N_C.mean(0)
 
     @cached_property
     def predictive_entropy_N(self) -> Tensor:
@@ -63,6 +93,8 @@ class Predictions:
     @cached_property
     def expected_entropy_N(self) -> Tensor:
         """Mean of H over the networks, in nats."""
+        if self._moments:
+            return self._moments.expected_entropy_N
         return expected_entropy(self.log_probs_T_N_C, self.probs_T_N_C)
 
     @cached_property

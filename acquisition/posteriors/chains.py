@@ -7,15 +7,18 @@ for sure; that one runs as an ordinary module.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 from torch import nn
 
 from acquisition.posteriors.dropout_layers import MaskedDropout, Site, SiteKey
+from acquisition.posteriors.products import QuickLinear
 
 HOMOGENEOUS = (nn.ReLU, nn.LeakyReLU, nn.Identity)
 ELEMENTWISE = (*HOMOGENEOUS, nn.Tanh, nn.Sigmoid, nn.GELU, nn.SiLU, nn.ELU, nn.SELU)
 POOLING = (nn.MaxPool2d, nn.AvgPool2d)
+LINEAR = (nn.Linear, QuickLinear)
 INACTIVE = (nn.Dropout, nn.Dropout1d, nn.Dropout2d)
 WeightLayer = nn.Linear | nn.Conv2d
 
@@ -39,7 +42,7 @@ class Stage:
 
 def flat(module: nn.Module) -> list[nn.Module]:
     """Lists the layers of nested ``nn.Sequential``; any other module is one layer."""
-    if type(module) is not nn.Sequential or _hooked(module):
+    if type(module) is not nn.Sequential or hooked(module):
         return [module]
     return [layer for child in module for layer in flat(child)]
 
@@ -53,9 +56,9 @@ def stages(layers: list[nn.Module], sites: dict[SiteKey, Site], rank: int) -> li
         rank: Number of dimensions of what enters the chain, items included.
     """
     found: list[Stage] = []
-    rest = layers
+    rest, calls = layers, Counter[int]()
     while rest:
-        site, rest = _take_site(rest)
+        site, rest = _take_site(rest, calls)
         before, rest = _take(rest, (*ELEMENTWISE, *POOLING, nn.Flatten, *INACTIVE))
         if not rest or not _is_weight(rest[0]):
             return None
@@ -65,28 +68,31 @@ def stages(layers: list[nn.Module], sites: dict[SiteKey, Site], rank: int) -> li
     return found if _sound(found, sites, rank) else None
 
 
-def _take_site(layers: list[nn.Module]) -> tuple[SiteKey | None, list[nn.Module]]:
+def _take_site(layers: list[nn.Module], calls: Counter[int]) -> tuple[SiteKey | None, list[nn.Module]]:
     if not isinstance(layers[0], MaskedDropout):
         return None, layers
-    return SiteKey(layers[0].number, 0), layers[1:]
+    number = layers[0].number
+    calls[number] += 1
+    return SiteKey(number, calls[number] - 1), layers[1:]
 
 
 def _take(
     layers: list[nn.Module], kinds: tuple[type[nn.Module], ...]
 ) -> tuple[tuple[nn.Module, ...], list[nn.Module]]:
     n = 0
-    while n < len(layers) and type(layers[n]) in kinds and not _hooked(layers[n]):
+    while n < len(layers) and type(layers[n]) in kinds and not hooked(layers[n]):
         n += 1
     return tuple(layers[:n]), layers[n:]
 
 
 def _is_weight(layer: nn.Module) -> bool:
-    if _hooked(layer):
+    if hooked(layer):
         return False
-    return type(layer) is nn.Linear or (type(layer) is nn.Conv2d and layer.groups == 1)
+    return type(layer) in LINEAR or (type(layer) is nn.Conv2d and layer.groups == 1)
 
 
-def _hooked(module: nn.Module) -> bool:
+def hooked(module: nn.Module) -> bool:
+    """Whether a module has hooks, which run only where it is called."""
     return bool(module._forward_hooks or module._forward_pre_hooks)
 
 

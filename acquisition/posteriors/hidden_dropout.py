@@ -1,8 +1,8 @@
 """Dropout that no layer stands for: found and refused, because it would stay off in silence.
 
-Attention and recurrent layers keep their dropout to themselves, and a model's own code may call the
-functional form. The first is read from the layers, the second is seen in one pass in training mode of a
-throw-away copy.
+Recurrent layers and attention of a user's own kind keep their dropout to themselves, and a model's own code
+may call the functional form. The first is read from the layers, the second is seen in one pass in training
+mode of a throw-away copy.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from torch.nn.modules.batchnorm import _NormBase
 from torch.overrides import TorchFunctionMode
 
 from acquisition.errors import InvalidInput, NotStochastic
+from acquisition.posteriors.attention import drops
 from acquisition.randomness import forked
 
 WAYS_OUT = 'Write it as an nn.Dropout layer, set it to 0, or use an "ensemble".'
@@ -36,7 +37,7 @@ FUNCTIONAL = (
 def refuse_hidden_layers(model: nn.Module) -> None:
     """Raises ``NotStochastic`` where a layer has dropout inside that can not be reached."""
     for name, layer in model.named_modules():
-        if isinstance(layer, nn.MultiheadAttention | nn.RNNBase) and layer.dropout > 0:
+        if isinstance(layer, nn.MultiheadAttention | nn.RNNBase) and layer.dropout > 0 and not drops(layer):
             raise NotStochastic(
                 f"{type(layer).__name__} {name!r} has dropout={layer.dropout} inside, which can not be "
                 f'sampled. Set its attribute "dropout" to 0, or use an "ensemble".'

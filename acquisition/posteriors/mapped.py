@@ -1,7 +1,8 @@
-"""T networks of any module: ``vmap`` over the noise, the items unbatched.
+"""T networks of any module, one after the other on a CPU, in one call on a GPU.
 
-What comes before the first dropout then runs once, not T times, residual connections included. A module
-that ``vmap`` can not take (in-place sums, branches on values) runs in a loop over T.
+On a CPU a pass is never slower than one of a plain loop: the masks are at hand, where the loop would draw
+them for every item. On a GPU ``vmap`` over the noise saves launches; a module that it can not take (in-place
+sums, branches on values) runs in the loop.
 """
 
 from __future__ import annotations
@@ -20,11 +21,15 @@ ELEMENTS_AT_ONCE = 2**22
 class Mapped:
     """The T networks of one draw."""
 
-    def __init__(self, module: nn.Module, sampling: Sampling, noise: Mapping[SiteKey, Noise]) -> None:
+    def __init__(
+        self, module: nn.Module, sampling: Sampling, noise: Mapping[SiteKey, Noise], *, pure: bool
+    ) -> None:
         self.module = module
         self.sampling = sampling
         self.noise = noise
-        self.vectorized = True
+        self.pure = pure
+        self.n_samples = len(next(iter(noise.values())).factor)
+        self.vectorized = next(iter(noise.values())).factor.device.type != "cpu"
 
     def __call__(self, features: Tensor) -> Tensor:
         """Computes logits_T_N_C."""
@@ -32,6 +37,8 @@ class Mapped:
             return self._looped(features)
         try:
             return self._mapped(features)
+        except torch.OutOfMemoryError:
+            raise
         except RuntimeError:
             self.vectorized = False  # the loop meets the same error where the module is to blame
             return self._looped(features)
@@ -47,12 +54,12 @@ class Mapped:
         return logits_T_N_C
 
     def _looped(self, features: Tensor) -> Tensor:
-        n_samples = len(next(iter(self.noise.values())).factor)
-        return torch.stack([self._one(_sample(self.noise, t), features) for t in range(n_samples)])
+        return torch.stack([self._one(_sample(self.noise, t), features) for t in range(self.n_samples)])
 
     def _one(self, noise: Mapping[SiteKey, Noise], features: Tensor) -> Tensor:
+        own = features if self.pure else features.clone()  # unknown code may write into what it is given
         with self.sampling.using(noise, len(features)):
-            logits_N_C: Tensor = self.module(features)
+            logits_N_C: Tensor = self.module(own)
         return logits_N_C
 
 

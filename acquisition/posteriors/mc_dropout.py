@@ -9,8 +9,7 @@ baal walks through the model and swaps the layers; the masks are ours, because b
 from __future__ import annotations
 
 import copy
-import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import NamedTuple, Protocol
 
@@ -20,8 +19,8 @@ from torch.nn.modules.dropout import _DropoutNd
 
 from acquisition.devices import usable
 from acquisition.errors import InvalidInput, NotStochastic
-from acquisition.posteriors.chains import flat, stages
-from acquisition.posteriors.deterministic import images_last
+from acquisition.posteriors.attention import drops, mask_attention
+from acquisition.posteriors.chains import LINEAR, flat, stages
 from acquisition.posteriors.dropout_layers import (
     KINDS,
     MaskedDropout,
@@ -29,7 +28,6 @@ from acquisition.posteriors.dropout_layers import (
     Sampling,
     Site,
     SiteKey,
-    first_dropout,
     recorded_sites,
 )
 from acquisition.posteriors.hidden_dropout import WAYS_OUT, refuse_functional, refuse_hidden_layers
@@ -37,12 +35,14 @@ from acquisition.posteriors.last_layer import last_input
 from acquisition.posteriors.mapped import Mapped
 from acquisition.posteriors.masks import draw_seeds, make_noise
 from acquisition.posteriors.one_product import OneProduct
+from acquisition.posteriors.patching import frozen_copy
+from acquisition.posteriors.reading import agrees, as_written, own_code, read
 from acquisition.posteriors.thinned import Thinned
 from acquisition.tasks import Task, check_task, task_of
 from acquisition.training import Recipe, loaded, made, tensors_of, train
 from acquisition.types import Draw, Fitter, ModuleFactory, Progress
 
-FUSED = (nn.MultiheadAttention, nn.TransformerEncoder, nn.TransformerEncoderLayer)
+FIRST_ATTENTION = 2**20  # layers of attention are numbered from here on, dropout layers from 0
 
 
 def mc_dropout(model: nn.Module, task: Task = "classification") -> McDropout:
@@ -58,7 +58,7 @@ def mc_dropout(model: nn.Module, task: Task = "classification") -> McDropout:
     """
     _refuse_without_dropout(model)
     refuse_hidden_layers(model)
-    return McDropout(_patched(model), check_task(task))
+    return McDropout(frozen_copy(model, _Swap()), check_task(task))
 
 
 def build(
@@ -119,12 +119,11 @@ class McDropout:
         self._model = model
         self.task = task
         self._sampling = next(m.sampling for m in model.modules() if isinstance(m, MaskedDropout))
-        layers = flat(model)
-        start = first_dropout(layers)
-        self._prefix, self._suffix = images_last(layers[:start]), layers[start:]
+        self._reading = as_written(model)
         self._prepared: _Prepared | None = None
-        self._searched = False
-        self.n_outputs = layers[-1].out_features if type(layers[-1]) is nn.Linear else None
+        self._tried = not own_code(model)
+        last = flat(model)[-1]
+        self.n_outputs = last.out_features if isinstance(last, nn.Linear) and type(last) in LINEAR else None
 
     @property
     def device(self) -> torch.device:
@@ -134,11 +133,18 @@ class McDropout:
 
     def features(self, inputs: Tensor) -> Tensor:
         """Runs everything before the first dropout, once per item."""
-        if not self._searched and len(inputs):
-            refuse_functional(self._model, inputs[:2].clone())
-            self._searched = True
+        if not self._tried and len(inputs):
+            self._try(torch.cat([inputs[:2], inputs[:1]])[:2])
         with torch.inference_mode():
-            return self._prefix(inputs)
+            return self._reading.before(inputs)
+
+    def _try(self, items: Tensor) -> None:
+        """Looks for hidden dropout in the user's own code, and whether its graph may stand for it."""
+        refuse_functional(self._model, items)
+        graph = read(self._model)
+        if graph is not None and agrees(self._model, self._sampling, graph, items):
+            self._reading = graph
+        self._tried = True
 
     def draw(self, n_samples: int, *, seed: int) -> Draw:
         """Draws one seed per network; its masks are made when the shapes are known."""
@@ -174,32 +180,48 @@ class McDropout:
         return prepared.engine
 
     def _prepare(self, draw: Draw, features: Tensor) -> Engine:
-        suffix = nn.Sequential(*self._suffix)
+        suffix = nn.Sequential(*self._reading.after)
         sites = recorded_sites(suffix, self._sampling, features[:1])
         if not sites:
             raise NotStochastic(f"The model has dropout layers but never calls them. {WAYS_OUT}")
         noise = make_noise(sites, draw.state["seeds"], features.device)
-        return _fastest(self._suffix, sites, noise, features) or Mapped(suffix, self._sampling, noise)
+        fastest = _fastest(self._reading.after, sites, noise, features)
+        return fastest or Mapped(suffix, self._sampling, noise, pure=self._reading.pure)
 
 
 def _fastest(
     suffix: list[nn.Module], sites: dict[SiteKey, Site], noise: Mapping[SiteKey, Noise], features: Tensor
 ) -> Engine | None:
-    chain = stages(suffix, sites, features.dim())
+    normalized = isinstance(suffix[-1], nn.LogSoftmax) and suffix[-1].dim in (1, -1)
+    chain = stages(suffix[:-1] if normalized else suffix, sites, features.dim())
     if chain is None or chain[0].site is None:
         return None
+    engine: Engine
     if len(chain) == 1 and isinstance(chain[0].weight, nn.Linear) and not chain[0].after:
-        return OneProduct(chain[0], noise[chain[0].site])
-    if features.device.type != "cpu":
+        engine = OneProduct(chain[0], noise[chain[0].site])
+    elif features.device.type == "cpu":
+        engine = Thinned(chain, noise, len(noise[chain[0].site].factor))
+    else:
         return None  # many small networks are slower than one wide pass where a launch costs
-    return Thinned(chain, noise, len(noise[chain[0].site].factor))
+    return Normalized(engine) if normalized else engine
+
+
+class Normalized(NamedTuple):
+    """An engine whose last layer is a log-softmax."""
+
+    engine: Engine
+
+    def __call__(self, features: Tensor) -> Tensor:
+        """Computes log-probabilities."""
+        return self.engine(features).log_softmax(-1)
 
 
 def _refuse_without_dropout(model: nn.Module) -> None:
     if not isinstance(model, nn.Module):
         raise InvalidInput(f"Expected a torch.nn.Module, found {type(model).__name__}.")
-    layers = [layer for layer in model.modules() if _active(layer)]
-    if not any(0 < layer.p < 1 for layer in layers if isinstance(layer, _DropoutNd)):
+    rates = [layer.p for layer in model.modules() if isinstance(layer, _DropoutNd)]
+    rates += [layer.dropout for layer in model.modules() if isinstance(layer, nn.MultiheadAttention)]
+    if not any(0 < rate < 1 for rate in rates):
         raise NotStochastic(
             f"{type(model).__name__} has no dropout layer with 0 < p < 1, so all its samples would be equal. "
             'Add an nn.Dropout before the last layer and train again, or use an "ensemble".'
@@ -210,31 +232,19 @@ def _active(layer: nn.Module) -> bool:
     return isinstance(layer, _DropoutNd) and layer.p > 0
 
 
-def _patched(model: nn.Module) -> nn.Module:
-    """Copies a model in evaluation mode with masked layers in place of its dropout layers."""
-    replace_layers = _baal_walk()
-    holder = nn.Sequential(copy.deepcopy(model)).eval()
-    swap = _Swap()
-    replace_layers(holder, swap)
-    _swap_aliases(holder, swap)
-    for layer in holder.modules():
-        if isinstance(getattr(layer, "inplace", None), bool):
-            layer.inplace = False  # type: ignore[assignment]  # a prefix shared by T passes must not change
-        if isinstance(layer, FUSED):
-            layer.training = True  # only its own flag: the fused path of evaluation skips dropout layers
-    for parameter in holder.parameters():
-        parameter.requires_grad_(False)
-    return next(iter(holder))
-
-
 class _Swap:
     """Gives each dropout layer one masked layer, also where it hangs in several places."""
 
     def __init__(self) -> None:
         self.sampling = Sampling()
         self.made: dict[nn.Module, MaskedDropout] = {}
+        self.attentions = 0
 
     def __call__(self, layer: nn.Module) -> MaskedDropout | None:
+        if drops(layer):
+            assert isinstance(layer, nn.MultiheadAttention)
+            mask_attention(layer, FIRST_ATTENTION + self.attentions, self.sampling)
+            self.attentions += 1
         if not _active(layer):
             return None
         assert isinstance(layer, _DropoutNd)
@@ -243,27 +253,3 @@ class _Swap:
         if layer not in self.made:
             self.made[layer] = MaskedDropout(layer, len(self.made), self.sampling)
         return self.made[layer]
-
-
-def _swap_aliases(holder: nn.Module, swap: _Swap) -> None:
-    """Swaps the second names of a layer inside one parent, which baal's walk does not visit."""
-    for parent in list(holder.modules()):
-        for name, child in list(parent._modules.items()):
-            masked = None if child is None else swap(child)
-            if masked is not None:
-                setattr(parent, name, masked.eval())
-
-
-def _baal_walk() -> Callable[[nn.Module, Callable[[nn.Module], nn.Module | None]], bool]:
-    """Imports baal late, and keeps it from setting up logging for the whole process."""
-    import structlog
-
-    before = structlog.get_config() if structlog.is_configured() else None
-    with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", DeprecationWarning
-        )  # structlog.threadlocal, nothing a caller can act on
-        from baal.bayesian.common import replace_layers_in_module
-    structlog.reset_defaults() if before is None else structlog.configure(**before)
-    walk: Callable[[nn.Module, Callable[[nn.Module], nn.Module | None]], bool] = replace_layers_in_module
-    return walk

@@ -6,11 +6,11 @@ the other are one (T·C) × D matrix. Memory of the weights: 4·T·C·D bytes.
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from acquisition.posteriors.chains import Stage
 from acquisition.posteriors.dropout_layers import Noise
+from acquisition.posteriors.products import linear
 
 
 class OneProduct:
@@ -24,7 +24,7 @@ class OneProduct:
 
     def __call__(self, features: Tensor) -> Tensor:
         """Computes logits_T_N_C; in memory the items are innermost, as the softmax wants them."""
-        outputs_TC_N = torch.addmm(self.bias_TC_1, self.weights_TC_D, self.shared(features).T)
+        outputs_TC_N = linear(self.weights_TC_D, self.shared(features)).add_(self.bias_TC_1)
         return outputs_TC_N.view(self.n_samples, -1, len(features)).transpose(1, 2)
 
 

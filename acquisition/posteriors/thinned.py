@@ -1,108 +1,152 @@
 """T networks of a chain as T smaller chains: a dropped unit is a deleted row and column of the weights.
 
-Exact up to float rounding. With p = 0.5 a hidden layer costs a quarter. The scale 1/(1−p) goes into the
-weights; they are cut once per draw, not once per chunk.
+Exact up to float rounding. With p = 0.5 a hidden layer costs a quarter. Where less than half of the first
+mask is dropped, the whole first layer runs once for all T, and each network takes away what it dropped,
+W (h ⊙ m) = s (W h − W_dropped h_dropped): a share p of the work in place of 1 − p. The scale s = 1/(1−p)
+goes into the weights; they are cut once per draw, not once per chunk.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from acquisition.posteriors.chains import Stage, WeightLayer
+from acquisition.posteriors.cuts import Cut, columns_of, cut, dropped_share, outputs_of, scale_of
 from acquisition.posteriors.dropout_layers import Noise, SiteKey
+from acquisition.posteriors.products import linear
 
-Step = Callable[[Tensor], Tensor]
+MOST_DROPPED = 0.45  # share of dropped units up to which taking them away is less work
 
 
 class Thinned:
     """The T chains of one draw; what comes before the first weights runs once for all of them."""
 
     def __init__(self, stages: list[Stage], noise: Mapping[SiteKey, Noise], n_samples: int) -> None:
-        self.shared = nn.Sequential(*stages[0].before)
-        self.chains = [_chain(stages, noise, t) for t in range(n_samples)]
+        self.before = nn.Sequential(*stages[0].before)
+        self.whole = _whole(stages[0], noise)
+        away = self.whole is not None
+        self.chains = [_layers(stages, noise, t, away=away) for t in range(n_samples)]
 
     def __call__(self, features: Tensor) -> Tensor:
         """Computes logits_T_N_C."""
-        features = self.shared(features)
-        return torch.stack([_run(chain, features) for chain in self.chains])
+        features = self.before(features)
+        whole = None if self.whole is None else self.whole(features)
+        outputs = [_run(layers, features, whole) for layers in self.chains]
+        return torch.stack(outputs).transpose(1, 2)
 
 
-def _run(chain: list[Step], features: Tensor) -> Tensor:
-    for step in chain:
-        features = step(features)
-    return features
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """A weight layer of one network.
+
+    Attributes:
+        kind: The layer it was cut from.
+        matrix: What is left of its weights, scaled.
+        bias: What is left of its bias.
+        columns: The inputs to take; None where the layer before made no others.
+        rows: The outputs that are left; None where all are.
+        relu: Whether a ReLU follows.
+        others: What follows then.
+        classes_first: Whether to give [C, N], as the layer is the last one.
+    """
+
+    kind: WeightLayer
+    matrix: Tensor
+    bias: Tensor | None
+    columns: Tensor | None
+    rows: Tensor | None
+    relu: bool
+    others: tuple[nn.Module, ...]
+    classes_first: bool
+
+    def __call__(self, inputs: Tensor, whole: Tensor | None = None) -> Tensor:
+        """Runs the layer; with the outputs of the ``whole`` one, from which to take away."""
+        taken = inputs if self.columns is None else inputs.index_select(1, self.columns)
+        outputs = self._outputs(taken) if whole is None else self._less(taken, whole)
+        for other in self.others:
+            outputs = other(outputs)
+        return outputs
+
+    def _outputs(self, inputs: Tensor) -> Tensor:
+        if isinstance(self.kind, nn.Conv2d):
+            return _convolved(self.kind, inputs, self.matrix, self.bias)
+        if self.classes_first:
+            outputs_C_N = linear(self.matrix, inputs)
+            return outputs_C_N if self.bias is None else outputs_C_N.add_(self.bias[:, None])
+        return linear(inputs, self.matrix, self.bias, relu=self.relu)
+
+    def _less(self, inputs: Tensor, whole: Tensor) -> Tensor:
+        kept = whole if self.rows is None else whole.index_select(1, self.rows)
+        outputs = kept - linear(inputs, self.matrix)
+        if self.relu:
+            outputs.relu_()
+        return outputs.T if self.classes_first else outputs
 
 
-def _chain(stages: list[Stage], noise: Mapping[SiteKey, Noise], t: int) -> list[Step]:
-    steps: list[Step] = []
-    thin: Tensor | None = None  # units left of the layer before, where only those were computed
+def _run(layers: list[Layer], features: Tensor, whole: Tensor | None) -> Tensor:
+    outputs = layers[0](features, whole)
+    for layer in layers[1:]:
+        outputs = layer(outputs)
+    return outputs if layers[-1].classes_first else outputs.T
+
+
+def _whole(stage: Stage, noise: Mapping[SiteKey, Noise]) -> Callable[[Tensor], Tensor] | None:
+    """Returns the first layer with all its units, scaled; None where taking away does not pay."""
+    assert stage.site is not None
+    factors = noise[stage.site].factor
+    if not isinstance(stage.weight, nn.Linear) or dropped_share(factors) > MOST_DROPPED:
+        return None
+    matrix, bias = stage.weight.weight.detach() * scale_of(factors), stage.weight.bias
+    return lambda features: linear(features, matrix, None if bias is None else bias.detach())
+
+
+def _layers(stages: list[Stage], noise: Mapping[SiteKey, Noise], t: int, *, away: bool) -> list[Layer]:
+    """Cuts the layers of network ``t``; of the first one only what is to be taken ``away``."""
+    cuts = [None if s.site is None else cut(noise[s.site], t, s.weight, away=False) for s in stages]
+    layers: list[Layer] = []
     for number, stage in enumerate(stages):
-        factors = _factors(stage, noise, t)
-        rows = _rows(stages, noise, number, t)
-        steps += stage.before if number else ()
-        steps += _weight_steps(stage.weight, factors, rows, thinned=thin is not None)
-        steps += stage.after
-        thin = rows
-    return steps
+        following = cuts[number + 1] if number + 1 < len(stages) else None
+        inner = following if following and following.size == outputs_of(stage.weight) else None
+        own = cuts[number]
+        if away and number == 0 and stage.site is not None:
+            own = cut(noise[stage.site], t, stage.weight, away=True)
+        thin = bool(layers) and layers[-1].rows is not None
+        layers.append(_layer(stages, number, own, rows=inner.units if inner else None, thin=thin))
+    return layers
 
 
-def _factors(stage: Stage, noise: Mapping[SiteKey, Noise], t: int) -> Tensor | None:
-    """Returns one factor per input of the weight layer; a dropped channel is all of its pixels."""
-    if stage.site is None:
-        return None
-    factors = noise[stage.site].factor[t].flatten()
-    inputs = _inputs(stage.weight)
-    return factors if len(factors) == inputs else factors.repeat_interleave(inputs // len(factors))
-
-
-def _rows(stages: list[Stage], noise: Mapping[SiteKey, Noise], number: int, t: int) -> Tensor | None:
-    """Returns the outputs of a weight layer that the next mask keeps; None where all are needed."""
-    site = stages[number + 1].site if number + 1 < len(stages) else None
-    if site is None:
-        return None
-    factors = noise[site].factor[t].flatten()
-    weight = stages[number].weight
-    return factors.nonzero().flatten() if len(factors) == _outputs(weight) else None
-
-
-def _weight_steps(
-    weight: WeightLayer, factors: Tensor | None, rows: Tensor | None, *, thinned: bool
-) -> list[Step]:
+def _layer(stages: list[Stage], number: int, own: Cut | None, *, rows: Tensor | None, thin: bool) -> Layer:
+    weight, last = stages[number].weight, number + 1 == len(stages)
+    others = stages[number].after + (() if last else stages[number + 1].before)
+    relu = isinstance(weight, nn.Linear) and bool(others) and type(others[0]) is nn.ReLU
     matrix, bias = weight.weight.detach(), None if weight.bias is None else weight.bias.detach()
-    steps: list[Step] = []
-    if factors is not None:
-        columns = factors.nonzero().flatten()
-        scale = factors[columns].to(matrix.dtype)
-        matrix = matrix[:, columns] * scale.view(1, -1, *[1] * (matrix.dim() - 2))
-        steps += [] if thinned else [lambda inputs: inputs.index_select(1, columns)]
     if rows is not None:
-        matrix, bias = matrix[rows], None if bias is None else bias[rows]
-    return [*steps, _weighted(weight, matrix.contiguous(), bias)]
-
-
-def _weighted(weight: WeightLayer, matrix: Tensor, bias: Tensor | None) -> Step:
-    if isinstance(weight, nn.Linear):
-        return lambda inputs: functional.linear(inputs, matrix, bias)
-    return lambda inputs: functional.conv2d(
-        _padded(weight, inputs), matrix, bias, weight.stride, 0, weight.dilation
+        matrix, bias = matrix.index_select(0, rows), None if bias is None else bias.index_select(0, rows)
+    columns = None if own is None else columns_of(weight, own)
+    if own is not None and columns is not None:
+        factors = own.factors.to(matrix.dtype).repeat_interleave(len(columns) // len(own.factors))
+        matrix = matrix.index_select(1, columns) * factors.view(1, -1, *[1] * (matrix.dim() - 2))
+    if isinstance(weight, nn.Conv2d):
+        matrix = matrix.contiguous(memory_format=torch.channels_last)
+    return Layer(
+        kind=weight,
+        matrix=matrix,
+        bias=bias,
+        columns=None if thin else columns,
+        rows=rows,
+        relu=relu,
+        others=others[1:] if relu else others,
+        classes_first=last and not others,
     )
 
 
-def _padded(weight: nn.Conv2d, inputs: Tensor) -> Tensor:
-    sides = weight._reversed_padding_repeated_twice
-    if not any(sides):
-        return inputs
-    mode = "constant" if weight.padding_mode == "zeros" else weight.padding_mode
-    return functional.pad(inputs, sides, mode=mode)
-
-
-def _inputs(weight: WeightLayer) -> int:
-    return weight.in_features if isinstance(weight, nn.Linear) else weight.in_channels
-
-
-def _outputs(weight: WeightLayer) -> int:
-    return weight.out_features if isinstance(weight, nn.Linear) else weight.out_channels
+def _convolved(layer: nn.Conv2d, inputs: Tensor, matrix: Tensor, bias: Tensor | None) -> Tensor:
+    sides, padding = layer._reversed_padding_repeated_twice, 0
+    if any(sides):
+        mode = "constant" if layer.padding_mode == "zeros" else layer.padding_mode
+        inputs = nn.functional.pad(inputs, sides, mode=mode)
+    return nn.functional.conv2d(inputs, matrix, bias, layer.stride, padding, layer.dilation)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from acquisition.posteriors.dropout_layers import KINDS, Noise, Site, SiteKey
 from acquisition.posteriors.masks import make_noise
@@ -50,6 +51,66 @@ class Encoder(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.encoder(x).mean(1))
+
+
+class FunctionalHead(nn.Module):
+    """A head written with functions, its output normalized as for ``nll_loss``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.enter, self.drop, self.leave = nn.Linear(6, 24), nn.Dropout(0.5), nn.Linear(24, CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.log_softmax(self.leave(self.drop(functional.relu(self.enter(x)))), dim=1)
+
+
+class FunctionalLeNet(nn.Module):
+    """A small convolutional network as most people write it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv2d(1, 8, 3), nn.Conv2d(8, 9, 2)
+        self.channels, self.units = nn.Dropout2d(0.5), nn.Dropout(0.5)
+        self.dense, self.last = nn.Linear(36, 20), nn.Linear(20, CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = functional.relu(functional.max_pool2d(self.channels(self.first(x)), 2))
+        x = torch.relu(self.channels(self.second(x)))
+        x = x.view(x.size(0), -1)
+        return self.last(self.units(self.dense(x).relu()))
+
+
+class Block(nn.Module):
+    """A residual block with batch normalization and dropout between its convolutions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two = (nn.Conv2d(4, 4, 3, padding=1, bias=False) for _ in range(2))
+        self.norm, self.other, self.drop = nn.BatchNorm2d(4), nn.BatchNorm2d(4), nn.Dropout(0.3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.drop(functional.relu(self.norm(self.one(x)), inplace=True))
+        return functional.relu(self.other(self.two(y)) + x)
+
+
+class Blocks(nn.Module):
+    """A small residual network: dropout inside its blocks, and before it what it shares."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.enter, self.norm = nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4)
+        self.blocks, self.leave = nn.Sequential(Block(), Block()), nn.Linear(4, CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.blocks(functional.relu(self.norm(self.enter(x))))
+        return self.leave(torch.flatten(functional.adaptive_avg_pool2d(x, 1), 1))
+
+
+def _little_dropped() -> nn.Module:
+    return nn.Sequential(
+        nn.Linear(6, 64), nn.Tanh(), nn.Dropout(0.1), nn.Linear(64, 48), nn.ReLU(), nn.Dropout(0.6),
+        nn.Linear(48, CLASSES),
+    )  # fmt: skip
 
 
 def _mlp() -> nn.Module:
@@ -153,6 +214,7 @@ def _double_dropout() -> nn.Module:
 MODELS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "alpha": (_alpha, (6,)),
     "batch_norm": (_batch_norm, (6,)),
+    "blocks": (Blocks, (1, 8, 8)),
     "conv_channels": (_conv_channels, (1, 8, 8)),
     "conv_elements": (_conv_elements, (1, 8, 8)),
     "conv_elements_inside": (_conv_elements_inside, (1, 8, 8)),
@@ -160,7 +222,10 @@ MODELS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "double_dropout": (_double_dropout, (6,)),
     "dropout_first": (_dropout_first, (6,)),
     "encoder": (Encoder, (3, 8)),
+    "functional_head": (FunctionalHead, (6,)),
+    "functional_lenet": (FunctionalLeNet, (1, 8, 8)),
     "in_place_residual": (InPlaceResidual, (6,)),
+    "little_dropped": (_little_dropped, (6,)),
     "mlp": (_mlp, (6,)),
     "residual": (Residual, (6,)),
     "sequence": (_sequence, (3, 6)),

@@ -39,10 +39,8 @@ def test_functional_dropout_that_is_off_is_accepted():
 @pytest.mark.parametrize(
     "layer",
     [
-        nn.MultiheadAttention(8, 2, dropout=0.1),
         nn.LSTM(8, 8, num_layers=2, dropout=0.1),
         nn.GRU(8, 8, num_layers=2, dropout=0.1),
-        nn.TransformerEncoderLayer(8, 2, 16, dropout=0.1),
     ],
 )
 def test_dropout_inside_a_layer_is_refused(layer):

@@ -7,15 +7,21 @@ from torch import nn
 from torch.nn import functional
 
 import acquisition
+from acquisition.posteriors.dropout_layers import MaskedDropout
 from acquisition.posteriors.mapped import Mapped
+from acquisition.posteriors.mc_dropout import Normalized
 from acquisition.posteriors.one_product import OneProduct
 from acquisition.posteriors.thinned import Thinned
+from acquisition.randomness import forked
 
 ENGINES = {
     "conv_channels": Thinned,
     "conv_elements": Thinned,
     "deep_mlp": Thinned,
     "dropout_first": OneProduct,
+    "functional_head": Normalized,
+    "functional_lenet": Thinned,
+    "little_dropped": Thinned,
     "mlp": OneProduct,
     "signal": OneProduct,
     "volume": OneProduct,
@@ -58,13 +64,132 @@ def test_a_slice_of_a_draw_is_the_draw_of_those_networks(model_name, make_model,
     assert len(whole[2:5]) == 3
 
 
+@pytest.mark.parametrize("name", ["residual", "blocks"])
+def test_what_no_dropout_reaches_runs_once_per_item(make_model, make_items, name):
+    posterior = acquisition.mc_dropout(make_model(name))
+    draw, inputs = posterior.draw(9, seed=0), make_items(name)
+    posterior.forward(draw, posterior.features(inputs))
+    first = posterior._model.enter
+    assert not any(isinstance(layer, MaskedDropout) for layer in first.modules())
+    calls = []
+    for layer in {*posterior._model.modules(), *posterior._reading.after[0].modules()}:
+        layer.register_forward_hook(lambda layer, *_: calls.append(layer))
+    posterior.forward(draw, posterior.features(inputs))
+    assert calls.count(first) <= 1
+    assert calls.count(posterior._model.leave) == 9
+
+
+class Branching(nn.Module):
+    """Code that can not be followed without values."""
+
+    def __init__(self):
+        super().__init__()
+        self.enter, self.drop, self.leave = nn.Linear(6, 8), nn.Dropout(0.5), nn.Linear(8, 4)
+
+    def forward(self, x):
+        x = self.enter(x)
+        if float(x.sum()) > 1e9:
+            return x
+        return self.leave(self.drop(x))
+
+
+class Counting(nn.Module):
+    """Code whose graph is not the code: it does something else each time."""
+
+    def __init__(self):
+        super().__init__()
+        self.enter, self.drop, self.leave = nn.Linear(6, 8), nn.Dropout(0.5), nn.Linear(8, 4)
+        self.calls = 0
+
+    def forward(self, x):
+        self.calls += 1
+        x = self.enter(x) * (1 if self.calls > 1 else 5)
+        return self.leave(self.drop(torch.relu(x)))
+
+
+class WritesIntoItsInput(nn.Module):
+    """Adds to what it was given."""
+
+    def __init__(self):
+        super().__init__()
+        self.drop, self.leave = nn.Dropout(0.5), nn.Linear(8, 4)
+
+    def forward(self, x):
+        x += self.drop(torch.ones_like(x))
+        return self.leave(x)
+
+
+@pytest.mark.parametrize("module", [Branching, lambda: nn.Sequential(nn.Linear(6, 8), WritesIntoItsInput())])
+def test_code_that_can_not_be_followed_gives_the_same_as_copies(module, make_items, copies):
+    with forked(0):
+        model, inputs = module().eval(), make_items("mlp")
+    posterior = acquisition.mc_dropout(model)
+    draw = posterior.draw(5, seed=2)
+    found = posterior.forward(draw, posterior.features(inputs))
+    assert type(posterior._engine(draw, posterior.features(inputs))) is Mapped
+    torch.testing.assert_close(found, copies(model, draw.state["seeds"], inputs), atol=1e-5, rtol=0)
+
+
+def test_a_graph_that_puts_out_something_else_is_not_used(make_items):
+    posterior = acquisition.mc_dropout(Counting().eval())
+    written = posterior._reading
+    posterior.features(make_items("mlp"))
+    assert posterior._reading is written
+
+
+@pytest.mark.parametrize("name", ["mlp", "deep_mlp", "conv_elements", "functional_lenet", "blocks"])
+def test_no_item_one_item_and_items_with_gaps_in_memory(make_model, make_items, copies, name):
+    model, inputs = make_model(name), make_items(name, 6)
+    posterior = acquisition.mc_dropout(model)
+    assert list(acquisition.score_pool(posterior, inputs[:0])) == []
+    draw = posterior.draw(3, seed=1)
+    expected = copies(model, draw.state["seeds"], inputs)
+    one = posterior.forward(draw, posterior.features(inputs[:1]))
+    torch.testing.assert_close(one, expected[:, :1], atol=1e-5, rtol=0)
+    gaps = torch.stack([inputs, inputs * 7], -1)[..., 0].transpose(0, -1).contiguous().transpose(0, -1)
+    assert not gaps.is_contiguous()
+    found = posterior.forward(draw, posterior.features(gaps))
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+
+
+def test_a_thousand_classes(make_items, copies):
+    with forked(0):
+        model = nn.Sequential(nn.Linear(6, 64), nn.ReLU(), nn.Dropout(), nn.Linear(64, 1000))
+    inputs = make_items("mlp", 70)
+    posterior = acquisition.mc_dropout(model)
+    draw = posterior.draw(20, seed=1)
+    log_probs = copies(model, draw.state["seeds"], inputs).log_softmax(-1)
+    ranked = acquisition.rank_pool(posterior, inputs, seed=1, keep=70)
+    expected = acquisition.score("bald", log_probs)
+    torch.testing.assert_close(ranked.scores, expected[ranked.indices], atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("precision", [torch.bfloat16, torch.float64])
+def test_models_of_other_precision_are_computed_in_it(make_model, make_items, copies, precision):
+    model = make_model("conv_channels").to(precision)
+    inputs = make_items("conv_channels").to(precision)
+    posterior = acquisition.mc_dropout(model)
+    draw = posterior.draw(4, seed=2)
+    found = posterior.forward(draw, posterior.features(inputs))
+    assert found.dtype == precision
+    expected = copies(make_model("conv_channels").double(), draw.state["seeds"], inputs.double())
+    atol = 1e-5 if precision == torch.float64 else 0.05
+    torch.testing.assert_close(found.double(), expected, atol=atol, rtol=0)
+
+
+def test_items_of_a_precision_that_the_model_has_not_are_refused(make_model, make_items):
+    posterior = acquisition.mc_dropout(make_model("mlp"))
+    with pytest.raises(acquisition.InvalidInput, match=r"type torch\.float16"):
+        acquisition.rank_pool(posterior, make_items("mlp").half())
+
+
 def test_masks_have_the_mean_and_rate_of_their_layer():
     posterior = acquisition.mc_dropout(nn.Sequential(nn.Dropout(0.3), nn.Linear(2000, 2)))
     with torch.no_grad():
-        posterior._suffix[1].weight.copy_(torch.eye(2, 2000))
+        posterior._reading.after[1].weight.copy_(torch.eye(2, 2000))
     draw = posterior.draw(2000, seed=1)
     items = torch.ones(1, 2000)
-    first = posterior.forward(draw, items)[:, 0, 0] - posterior._suffix[1].bias[0]
+    first = posterior.forward(draw, items)[:, 0, 0] - posterior._reading.after[1].bias[0]
     assert first.mean().item() == pytest.approx(1, abs=0.05)
     assert (first == 0).float().mean().item() == pytest.approx(0.3, abs=0.04)
 
