@@ -18,10 +18,15 @@ from acquisition.errors import InvalidOption, UnknownMethod
 
 BUILT_IN: Mapping[str, Mapping[str, str]] = {
     "posteriors": {
+        "bayes_by_backprop": "acquisition.posteriors.bayes_by_backprop",
         "ensemble": "acquisition.posteriors.ensemble",
+        "ivon": "acquisition.posteriors.ivon",
         "laplace_lora": "acquisition.posteriors.laplace_lora",
         "lora_ensemble": "acquisition.posteriors.lora_ensemble",
         "mc_dropout": "acquisition.posteriors.mc_dropout",
+        "sgld": "acquisition.posteriors.sgld",
+        "snapshot_ensemble": "acquisition.posteriors.snapshot_ensemble",
+        "swag": "acquisition.posteriors.swag",
     },
     "functions": {
         "bald": "acquisition.functions.bald",
@@ -128,6 +133,16 @@ def needs(kind: str, name: str, options: Mapping[str, Any] | None = None) -> fro
     if inner is None:
         return own
     return own | needs(kind, given.get("inner", inner.default), given.get("inner_options"))
+
+
+def notice(name: str) -> str | None:
+    """Returns what to know before a posterior is trusted, the ``NOTICE`` of its module; None for most.
+
+    Raises:
+        UnknownMethod: There is no such posterior.
+    """
+    found: str | None = getattr(method("posteriors", name), "NOTICE", None)
+    return found
 
 
 def _names(kind: str) -> list[str]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, cast
 
 from torch import Tensor
 
-from acquisition.catalog import build, method
+from acquisition.catalog import build, method, notice
 from acquisition.errors import InvalidInput
 from acquisition.tasks import Task, check_task
 from acquisition.types import Fitter, ModuleFactory, Posterior, Progress
@@ -47,6 +49,7 @@ def fit(
     if not isinstance(data, tuple | list) or len(data) != 2:
         raise InvalidInput("Expected the data as a pair (inputs, targets).")
     inputs, targets = data
+    _notify(name)
     return fitter(module_factory, inputs, targets, seed=seed, progress=progress or _silent)
 
 
@@ -67,6 +70,14 @@ def restore(
     """
     found = method("posteriors", name)
     return cast(Posterior, found.restore(module_factory, state, task=check_task(task)))
+
+
+@cache
+def _notify(name: str) -> None:
+    """Logs what to know about a posterior, once per process."""
+    said = notice(name)
+    if said is not None:
+        logging.getLogger("acquisition").info("%s: %s", name, said)
 
 
 def _silent(done: int, total: int) -> None:
