@@ -154,18 +154,19 @@ class _State:
         return solved.diagonal(dim1=1, dim2=2).sum(1)
 
     def _update(self, row: int, sign: int) -> None:
-        """Puts M ± I(row) in place of M everywhere (Woodbury)."""
+        """Puts M ± I(row) in place of M everywhere (Woodbury): M⁻¹ ∓ M⁻¹ Vᵀ (1 ± V M⁻¹ Vᵀ)⁻¹ V M⁻¹."""
         root_R_K = self.roots.one(row)
         left_K_R, right_K_R = self.inverse_K_K @ root_R_K.T, self.answer_K_K @ root_R_K.T
         leverage = root_R_K @ left_K_R
-        small = torch.linalg.inv(sign * _one(leverage) + leverage)
-        changed_K_R = left_K_R @ (small @ (root_R_K @ right_K_R) @ small / 2) - right_K_R @ small
-        half_K_R = left_K_R @ small
-        self.inverse_K_K -= half_K_R @ left_K_R.T
-        self.answer_K_K += left_K_R @ changed_K_R.T + changed_K_R @ left_K_R.T
-        left, half, changed = (self.roots.through(m) for m in (left_K_R, half_K_R, changed_K_R))
-        self.leverage_N_C_C.baddbmm_(half, left.mT, alpha=-1)
-        self.worth_N_C_C.baddbmm_(left, changed.mT).baddbmm_(changed, left.mT)
+        half = torch.linalg.cholesky(torch.linalg.inv(_one(leverage) + sign * leverage))
+        left_K_R, right_K_R = left_K_R @ half, right_K_R @ half
+        inner = half.T @ root_R_K @ right_K_R
+        change_K_R = left_K_R @ inner / 2 - sign * right_K_R
+        self.inverse_K_K -= sign * left_K_R @ left_K_R.T
+        self.answer_K_K += left_K_R @ change_K_R.T + change_K_R @ left_K_R.T
+        left, change = self.roots.through(left_K_R), self.roots.through(change_K_R)
+        self.leverage_N_C_C.baddbmm_(left, left.mT, alpha=-sign)
+        self.worth_N_C_C.baddbmm_(left, change.mT).baddbmm_(change, left.mT)
 
 
 def _one(like: Tensor) -> Tensor:

@@ -14,10 +14,10 @@ import torch
 from numpy.typing import NDArray
 
 from acquisition.checks import refuse_rows
+from acquisition.selection.clustering import clustered
 from acquisition.types import Candidates, Selection, Selector
 
 NEEDS = frozenset({"features"})
-FULL_BATCH_UP_TO = 10_000
 
 
 def build() -> Selector:
@@ -47,22 +47,15 @@ def _all_points(first_U: NDArray[Any], owner_N: NDArray[Any], batch_size: int) -
 
 
 def _nearest_to_centres(points_N_D: NDArray[Any], batch_size: int, seed: int) -> Selection:
-    model = _clustering(len(points_N_D), batch_size, seed).fit(points_N_D)
-    sizes_K = np.bincount(model.labels_, minlength=batch_size)
+    owner_N, centres_K_D = clustered(points_N_D, batch_size, seed)
+    sizes_K = np.bincount(owner_N, minlength=batch_size)
     free_N = np.ones(len(points_N_D), dtype=bool)
     chosen, order_K = [], np.argsort(-sizes_K, kind="stable")
     for cluster in order_K:
-        distances_N = ((points_N_D - model.cluster_centers_[cluster]) ** 2).sum(-1)
+        distances_N = ((points_N_D - centres_K_D[cluster]) ** 2).sum(-1)
         chosen.append(int(np.where(free_N, distances_N, np.inf).argmin()))
         free_N[chosen[-1]] = False
     return _selection(chosen, sizes_K[order_K] / len(points_N_D))
-
-
-def _clustering(n_points: int, n_clusters: int, seed: int) -> Any:
-    from sklearn.cluster import KMeans, MiniBatchKMeans  # late: half a second that most callers do not need
-
-    method = KMeans if n_points <= FULL_BATCH_UP_TO else MiniBatchKMeans
-    return method(n_clusters, n_init=1, random_state=seed % 2**32)
 
 
 def _selection(chosen: list[Any], gains: NDArray[Any]) -> Selection:
