@@ -100,7 +100,8 @@ def _proposed(network: nn.Module) -> tuple[str, ...] | None:
     """Looks up what peft proposes for the first architecture of transformers inside the network."""
     kinds = [getattr(getattr(m, "config", None), "model_type", None) for m in network.modules()]
     known = _peft().utils.constants.TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING
-    return next((tuple(known[kind]) for kind in kinds if kind in known), None)
+    found = (known.get(kind) for kind in kinds)
+    return next((tuple(names) for names in found if isinstance(names, list)), None)  # one is a pattern
 
 
 def _named(name: str, wanted: Iterable[str]) -> bool:

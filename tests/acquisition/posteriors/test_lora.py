@@ -213,6 +213,21 @@ def test_a_head_that_is_trained_already_is_kept_where_asked():
     assert not torch.equal(network.network[1].weight, before)
 
 
+@pytest.mark.parametrize(
+    ("model_type", "layers"),
+    [
+        ("bert", {"query", "value"}),
+        ("gpt2", {"c_attn"}),
+        ("distilbert", {"q_lin", "k_lin", "v_lin", "out_lin", "lin1", "lin2"}),
+    ],
+)
+def test_without_targets_those_of_the_architecture_or_all_but_the_head_are_adapted(model_type, layers):
+    network = adapted(lambda: factory(model_type), Lora.of(2, 4.0, None, None, fresh_head=True))
+    names = [name for name in network.trained() if ".lora_A" in name]
+    assert {name.partition(".lora_A")[0].rpartition(".")[2] for name in names} == layers
+    assert len(names) == 2 * len(layers)
+
+
 @pytest.mark.parametrize("targets", [["q_lin"], ["attention.v_lin", "lin1"]])
 def test_adapters_go_where_they_are_asked_to(sentences, targets):
     state = fit("lora_ensemble", factory, sentences, epochs=1, members=2, targets=targets).state()
