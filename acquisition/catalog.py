@@ -19,13 +19,20 @@ from acquisition.errors import InvalidOption, UnknownMethod
 BUILT_IN: Mapping[str, Mapping[str, str]] = {
     "posteriors": {
         "bayes_by_backprop": "acquisition.posteriors.bayes_by_backprop",
+        "bayesian_linear": "acquisition.posteriors.bayesian_linear",
+        "deep_kernel": "acquisition.posteriors.deep_kernel",
         "ensemble": "acquisition.posteriors.ensemble",
+        "gaussian_process": "acquisition.posteriors.gaussian_process",
         "ivon": "acquisition.posteriors.ivon",
         "laplace_lora": "acquisition.posteriors.laplace_lora",
+        "last_layer_laplace": "acquisition.posteriors.laplace",
         "lora_ensemble": "acquisition.posteriors.lora_ensemble",
+        "mc_dropconnect": "acquisition.posteriors.mc_dropconnect",
         "mc_dropout": "acquisition.posteriors.mc_dropout",
+        "point": "acquisition.posteriors.point",
         "sgld": "acquisition.posteriors.sgld",
         "snapshot_ensemble": "acquisition.posteriors.snapshot_ensemble",
+        "svgp": "acquisition.posteriors.svgp",
         "swag": "acquisition.posteriors.swag",
     },
     "functions": {

@@ -1,7 +1,7 @@
 """Labels as numbers with noise, so that classification is regression by Gaussian processes.
 
-Formula: a class label counts as Dirichlet(α), α = α_ε + 1 for the class and α_ε for the others, and that as a
-log-normal: ỹ = ln α − σ²/2 with the noise σ² = ln(1/α + 1) (Milios et al. 2018,
+Formula: a class label counts as Dirichlet(α), α = α_ε + 1 for the class and α_ε for the others, and
+that as a log-normal: ỹ = ln α − σ²/2 with the noise σ² = ln(1/α + 1) (Milios et al. 2018,
 https://arxiv.org/abs/1805.10915). Each independent label is two classes. Cost: O(C·n).
 """
 
@@ -13,8 +13,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from acquisition.posteriors.gp_kernel import FoundKernel, found_kernel
+from acquisition.posteriors.gp_kernel import FoundKernel, Marginals, found_kernel
 from acquisition.posteriors.item_features import Labeled, scale_of, scalings, standardised
+from acquisition.randomness import generator
+from acquisition.tasks import Task, losses
+
+TEMPERATURES = [10 ** (step / 20) for step in range(-20, 21)]
+N_SAMPLES = 64
 
 
 class Values(NamedTuple):
@@ -65,3 +70,26 @@ def _scaled_one(features_N_D: Tensor, values: Values, scaling: str, steps: int) 
     scale = scale_of(features_N_D, common=scaling == "common")
     items_n_D = standardised(features_N_D, scale)
     return Scaled(items_n_D, scale, found_kernel(items_n_D, values.values_C_n, values.noise_C_n, steps))
+
+
+def interpreted(task: Task, functions: Tensor) -> Tensor:
+    """Turns function values [..., C] into outputs of the task; of labels [..., 2L] into [..., L]."""
+    if task != "multilabel":
+        return functions
+    present, absent = functions.chunk(2, -1)
+    return present - absent
+
+
+def best_temperature(others: Marginals, items: Labeled) -> float:
+    """Returns the temperature of least loss, of predictions that were made without the item."""
+    means_C_n, variances_C_n = others
+    noise = torch.randn(N_SAMPLES, *means_C_n.shape, generator=generator(0), dtype=torch.float64)
+    functions = (means_C_n + variances_C_n.sqrt() * noise.to(means_C_n.device)).transpose(1, 2)
+    outputs = interpreted(items.task, functions)
+    targets = items.targets.double() if items.task == "multilabel" else items.targets
+    targets = targets.expand(N_SAMPLES, *targets.shape)
+
+    def loss(temperature: float) -> float:
+        return -float((-losses(items.task, outputs / temperature, targets)).logsumexp(0).mean())
+
+    return min(TEMPERATURES, key=loss)

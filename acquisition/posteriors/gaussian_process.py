@@ -27,7 +27,14 @@ from torch import Tensor
 from acquisition.checks import check_count
 from acquisition.devices import usable
 from acquisition.errors import InvalidInput
-from acquisition.posteriors.dirichlet_labels import Scaled, Values, scaled_by_evidence, values_of
+from acquisition.posteriors.dirichlet_labels import (
+    Scaled,
+    Values,
+    best_temperature,
+    interpreted,
+    scaled_by_evidence,
+    values_of,
+)
 from acquisition.posteriors.gp_draws import Known, drawn_functions, function_values
 from acquisition.posteriors.gp_kernel import Kernel, factor, leave_one_out
 from acquisition.posteriors.item_features import (
@@ -38,15 +45,13 @@ from acquisition.posteriors.item_features import (
     labeled,
 )
 from acquisition.randomness import derived_seed, generator
-from acquisition.tasks import TASKS, Task, losses
+from acquisition.tasks import TASKS, Task
 from acquisition.types import Draw, Fitter, ModuleFactory, Progress
 
 NOTICE = (
     "Dirichlet labels alone are under-confident, so by default a temperature is fitted to leave-one-out "
     "predictions."
 )
-TEMPERATURES = [10 ** (step / 20) for step in range(-20, 21)]
-LOO_SAMPLES = 64
 
 
 class Options(NamedTuple):
@@ -114,32 +119,10 @@ def _fit(
     if items.task == "regression":
         temperature = 1.0
     elif temperature == "held_out":
-        temperature = _loo_temperature(best, values, items)
+        others = leave_one_out(best.found, best.items_n_D, values.values_C_n)
+        temperature = best_temperature(others, items)
     progress(1, 1)
     return _posterior(best, values, items, float(temperature), options.n_features)
-
-
-def _interpreted(task: Task, functions: Tensor) -> Tensor:
-    """Turns function values [..., C] into outputs of the task."""
-    if task != "multilabel":
-        return functions
-    present, absent = functions.chunk(2, -1)
-    return present - absent
-
-
-def _loo_temperature(best: Scaled, values: Values, items: Labeled) -> float:
-    """Returns the temperature of the grid with the least leave-one-out loss."""
-    means_C_n, variances_C_n = leave_one_out(best.found, best.items_n_D, values.values_C_n)
-    noise = torch.randn(LOO_SAMPLES, *means_C_n.shape, generator=generator(0), dtype=torch.float64)
-    functions = (means_C_n + variances_C_n.sqrt() * noise.to(means_C_n.device)).transpose(1, 2)
-    outputs = _interpreted(items.task, functions)
-    targets = items.targets.double() if items.task == "multilabel" else items.targets
-    targets = targets.expand(LOO_SAMPLES, *targets.shape)
-
-    def loss(temperature: float) -> float:
-        return -float((-losses(items.task, outputs / temperature, targets)).logsumexp(0).mean())
-
-    return min(TEMPERATURES, key=loss)
 
 
 def _posterior(
@@ -228,7 +211,7 @@ class GaussianProcess(ItemFeatures):
         with torch.inference_mode():
             functions = function_values(self.kernel, self.tensors["items"], draw, features)
             if self.task != "regression":
-                return _interpreted(self.task, functions) / self.tensors["temperature"]
+                return interpreted(self.task, functions) / self.tensors["temperature"]
             spread = self.tensors["spread"]
             means = functions * spread + self.tensors["offset"]
             log_variance = (self.tensors["noise"][0, 0] * spread**2).log()

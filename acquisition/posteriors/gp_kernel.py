@@ -43,8 +43,8 @@ class FoundKernel(NamedTuple):
     log_evidence: float
 
 
-class LeaveOneOut(NamedTuple):
-    """Mean and variance of each function at each item, given all other items."""
+class Marginals(NamedTuple):
+    """Mean and variance of each function at each item, given other items."""
 
     means_C_n: Tensor
     variances_C_n: Tensor
@@ -123,7 +123,7 @@ def factor(kernel: Kernel, items_n_D: Tensor, noise_n: Tensor) -> Tensor:
     return found
 
 
-def leave_one_out(found: FoundKernel, items_n_D: Tensor, values_C_n: Tensor) -> LeaveOneOut:
+def leave_one_out(found: FoundKernel, items_n_D: Tensor, values_C_n: Tensor) -> Marginals:
     """Computes y_i − [K⁻¹y]_i / [K⁻¹]_ii and 1 / [K⁻¹]_ii − σ²_i, where K has the noise in it."""
     means, variances = [], []
     for values_n, noise_n in zip(values_C_n, found.noise_C_n, strict=True):
@@ -131,4 +131,4 @@ def leave_one_out(found: FoundKernel, items_n_D: Tensor, values_C_n: Tensor) -> 
         own_n = inverse.diagonal()
         means.append(values_n - inverse @ values_n / own_n)
         variances.append((1 / own_n - noise_n).clamp_min(0))
-    return LeaveOneOut(torch.stack(means), torch.stack(variances))
+    return Marginals(torch.stack(means), torch.stack(variances))

@@ -18,7 +18,8 @@ WITHOUT_CHANCE: set[str] = {"bayesian_linear", "gaussian_process"}
 
 def quick(name, epochs):
     """Options that keep training short, for posteriors that are trained in epochs."""
-    return {"epochs": epochs} if "epochs" in options_of("posteriors", name) else {}
+    given = {"epochs": epochs, "tuning_epochs": epochs // 10}
+    return {key: value for key, value in given.items() if key in options_of("posteriors", name)}
 
 
 def factory():
