@@ -31,6 +31,7 @@ from acquisition.selection.lazy_greedy import lazy_greedy
 from acquisition.types import Candidates, Selection, Selector
 
 NEEDS = frozenset({"features"})
+LEAST_CLUSTERS = 10
 
 
 def build(*, radius: float | None = None, purity: float = 0.95, clusters: int | None = None) -> Selector:
@@ -40,7 +41,7 @@ def build(*, radius: float | None = None, purity: float = 0.95, clusters: int | 
         radius: δ in units of the features; None finds it by ``purity``.
         purity: Least share of the candidates whose ball is to be pure, above 0, at most 1; the paper: 0.95.
         clusters: Number of k-means clusters that stand for classes; None takes the number of classes of the
-            log-probabilities where there are some, else the batch size.
+            log-probabilities where there are some, else the batch size, at least 10.
 
     Raises:
         InvalidOption: An option outside its range.
@@ -67,7 +68,7 @@ def choose(
     assert candidates.features_N_D is not None
     points, labeled = points_of(candidates.features_N_D.cpu(), candidates.labeled_M_D)
     if radius is None:
-        n_clusters = clusters or _n_classes(candidates) or batch_size
+        n_clusters = clusters or _n_classes(candidates) or max(batch_size, LEAST_CLUSTERS)
         radius = pure_radius(points, clustered(points.rows_N_D.numpy(), n_clusters, seed).owner_N, purity)
     open_N = (nearest_squared(points, labeled).sqrt() >= radius).numpy()
     return _cover(_balls(points, radius), open_N, batch_size)

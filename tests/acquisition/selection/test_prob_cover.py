@@ -79,6 +79,13 @@ def test_the_number_of_classes_tells_how_many_clusters_there_are():
     assert torch.equal(chosen.indices, again.indices)
 
 
+def test_a_batch_of_one_from_a_cold_start_has_a_radius_too():
+    features_N_D = torch.cat([10 + 3 * features(30, 5), 0.1 * features(30, 6)])
+    chosen = acquisition.select("prob_cover", Candidates(features_N_D=features_N_D), 1)
+    assert chosen.indices[0] >= 30
+    assert chosen.gains[0] < 1
+
+
 @pytest.mark.parametrize(
     ("options", "match"),
     [
