@@ -25,6 +25,8 @@ NEEDS = frozenset({"features", "labeled"})
 TASKS = ALL_TASKS
 METRICS = ("euclidean", "cosine")
 DISTANCES_AT_ONCE = 2**22
+#: By differences, not by a matrix product, whose rounding of small distances depends on the chunk.
+EXACT = "donot_use_mm_for_euclid_dist"
 
 
 def build(*, labeled: Tensor | None = None, neighbours: int = 1, metric: str = "euclidean") -> Function:
@@ -57,7 +59,8 @@ def score(predictions: Any, *, labeled_M_D: Tensor, neighbours: int, metric: str
         features_N_D, labeled_M_D = functional.normalize(features_N_D), functional.normalize(labeled_M_D)
     rows = max(1, DISTANCES_AT_ONCE // len(labeled_M_D))
     nearest = [
-        torch.cdist(chunk, labeled_M_D).kthvalue(neighbours).values for chunk in features_N_D.split(rows)
+        torch.cdist(chunk, labeled_M_D, compute_mode=EXACT).kthvalue(neighbours).values
+        for chunk in features_N_D.split(rows)
     ]
     distances_N = torch.cat(nearest)
     # For vectors of length one, 1 − cos is half the squared distance.
