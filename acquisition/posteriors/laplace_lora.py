@@ -15,7 +15,8 @@ the rest, and of 0.01 … 10 000 in steps of √10 the one with the smallest hel
 then all labels are trained on. With fewer than five labels τ is 1.
 
 Cost: one training (two where τ is chosen); per label one backward pass per output; per item and sample
-about two forward passes. Memory and checkpoint: weights × (directions + 2) numbers. Tune ``rank`` and
+about three forward passes; of a large network on a CPU, per item one backward pass per output, whatever the
+number of samples. Memory and checkpoint: weights × (directions + 2) numbers. Tune ``rank`` and
 ``learning_rate`` first.
 
 Source: Yang et al. 2023, https://arxiv.org/abs/2308.13111; there the GGN is a Kronecker product per layer
@@ -38,7 +39,7 @@ from acquisition.checks import check_count
 from acquisition.devices import usable
 from acquisition.errors import InvalidInput, InvalidOption
 from acquisition.posteriors.lora import Adapted, Lora, adapted, readapted, row_chunks
-from acquisition.posteriors.lora_curvature import best_prior, curvature, differentiable
+from acquisition.posteriors.lora_curvature import best_prior, curvature, differentiable, jacobian
 from acquisition.posteriors.low_rank import Precision
 from acquisition.randomness import derived_seed, generator
 from acquisition.tasks import Task, task_of
@@ -48,6 +49,8 @@ from acquisition.types import Draw, Fitter, ModuleFactory, Progress
 SPLIT_SEED, SCORE_SEED = 2**22, 2**22 + 1
 HELD_SHARE, LEAST_SPLIT = 0.2, 5
 TANGENT_NUMBERS = 2**16
+#: Weights times numbers of an item; below it the calls for single items cost more than they save.
+HEAVY_ITEM = 2**26
 
 
 class _Laplace(NamedTuple):
@@ -179,9 +182,19 @@ class LaplaceLora:
         deviations_T_P = draw.state["deviations"].to(self.device)
         with differentiable(), torch.no_grad():
             # Copies: what was made in inference mode can not be differentiated.
-            return torch.cat(
-                [self._linearised(deviations_T_P.clone(), rows.clone()) for rows in row_chunks(features)], 1
-            )
+            deviations_T_P, inputs = deviations_T_P.clone(), features.clone()
+            if self._by_item(len(draw), inputs):
+                return torch.stack([self._one(deviations_T_P, item) for item in inputs.unsqueeze(1)], 1)
+            return torch.cat([self._linearised(deviations_T_P, rows) for rows in row_chunks(inputs)], 1)
+
+    def _by_item(self, n_samples: int, inputs: Tensor) -> bool:
+        """Whether each item's own derivatives cost less than a derivative of all items along each sample."""
+        work = inputs[:1].numel() * sum(parameter.numel() for parameter in self._network.parameters())
+        return self.n_outputs < n_samples and work >= HEAVY_ITEM and self.device.type == "cpu"
+
+    def _one(self, deviations_T_P: Tensor, item: Tensor) -> Tensor:
+        outputs_O, rows_O_P = jacobian(self._network, self._mean, item)
+        return outputs_O + deviations_T_P @ rows_O_P.T
 
     def _linearised(self, deviations_T_P: Tensor, inputs: Tensor) -> Tensor:
         def outputs(tensors: dict[str, Tensor]) -> Tensor:

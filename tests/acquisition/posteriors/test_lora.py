@@ -379,6 +379,22 @@ def test_on_a_linear_model_the_variance_is_that_of_bayesian_linear_regression():
     assert ((draws_T_N.mean(0) - mean).abs() < 5 * (exact / 4000).sqrt()).all()
 
 
+def test_derivatives_of_single_items_give_what_derivatives_along_samples_give(sentences, monkeypatch):
+    posterior = fit("laplace_lora", factory, sentences, epochs=2, prior_precision=1.0)
+    draw, one = posterior.draw(6, seed=0), posterior._one
+    calls = []
+    monkeypatch.setattr(posterior, "_one", lambda *given: calls.append(1) or one(*given))
+    along = posterior.forward(draw, sentences[0])
+    assert not calls
+    monkeypatch.setattr(laplace_lora, "HEAVY_ITEM", 0)
+    torch.testing.assert_close(posterior.forward(draw, sentences[0]), along, atol=1e-5, rtol=1e-5)
+    assert len(calls) == 48
+    with torch.inference_mode():
+        torch.testing.assert_close(posterior.forward(draw, sentences[0] + 0), along, atol=1e-5, rtol=1e-5)
+    posterior.forward(draw[:3], sentences[0])  # as many samples as outputs: along the samples
+    assert len(calls) == 96
+
+
 @pytest.mark.parametrize("directions", [0, 256])
 def test_the_precision_of_a_transformer_is_the_dense_one(sentences, directions):
     tokens, targets = sentences
