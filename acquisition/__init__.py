@@ -20,6 +20,7 @@ from acquisition.posteriors.laplace import last_layer_laplace
 from acquisition.posteriors.mc_dropout import mc_dropout
 from acquisition.prediction import predict
 from acquisition.predictions import Gaussians
+from acquisition.racing import RacedPool, race_pool
 from acquisition.scoring import score
 from acquisition.stopping.history import History, LabelingRound, Verdict, observed_round
 from acquisition.stopping_rules import stop
@@ -38,6 +39,7 @@ __all__ = [
     "NotFinite",
     "NotStochastic",
     "Posterior",
+    "RacedPool",
     "RankedPool",
     "ScoredChunk",
     "Selection",
@@ -54,6 +56,7 @@ __all__ = [
     "mc_dropout",
     "observed_round",
     "predict",
+    "race_pool",
     "rank_pool",
     "restore",
     "restore_calibration",

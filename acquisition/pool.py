@@ -59,12 +59,25 @@ def score_pool(
         NotStochastic: The function measures disagreement and all samples are equal.
     """
     placed = posterior if device is None else posterior.to(usable(device))
-    draw = drawn(placed, n_samples, seed)
-    scorer = _Scorer(placed, function, _function(placed, function, draw, seed, options))
+    pairs = scored_chunks(placed, batches, function, drawn(placed, n_samples, seed), seed, start, options)
+    return (scored for _, scored in pairs)
+
+
+def scored_chunks(
+    posterior: Posterior,
+    batches: Batches,
+    function: str,
+    draw: Draw,
+    seed: int,
+    start: int,
+    options: Mapping[str, Any],
+) -> Iterator[tuple[Chunk, ScoredChunk]]:
+    """Streams chunks with their scores by the networks of a draw; else as ``score_pool``."""
+    scorer = _Scorer(posterior, function, _function(posterior, function, draw, seed, options))
     if "samples" in needs("functions", function):
         refuse_one_sample(function, draw)
         scorer.watch = Disagreement(function)
-    return scorer.stream(predicted_chunks(placed, batches, draw, start))
+    return scorer.stream(predicted_chunks(posterior, batches, draw, start))
 
 
 def rank_pool(
@@ -104,9 +117,14 @@ def rank_pool(
     best: dict[str, Tensor] = {}
     n_scored = 0
     for chunk in score_pool(posterior, batches, function, n_samples, seed, device=device, **options):
-        best = _best(best, chunk, keep)
+        best = merged(best, chunk, keep)
         n_scored += len(chunk.scores_N)
-    return RankedPool(**(best or _nothing()), n_items=n_scored)
+    return ranked_of(best, n_items=n_scored)
+
+
+def ranked_of(best: Mapping[str, Tensor], n_items: int) -> RankedPool:
+    """Makes the record of what ``merged`` kept."""
+    return RankedPool(**(best or _nothing()), n_items=n_items)
 
 
 def _function(posterior: Posterior, name: str, draw: Draw, seed: int, options: Mapping[str, Any]) -> Function:
@@ -132,11 +150,11 @@ class _Scorer:
         self.needs = needs("functions", name)
         self.watch: Disagreement | None = None
 
-    def stream(self, chunks: Iterable[Chunk]) -> Iterator[ScoredChunk]:
+    def stream(self, chunks: Iterable[Chunk]) -> Iterator[tuple[Chunk, ScoredChunk]]:
         for chunk in chunks:
             if self.watch is not None:
                 self.watch.look(chunk.raw_T_N_O)
-            yield self.scored(chunk)
+            yield chunk, self.scored(chunk)
         if self.watch is not None:
             self.watch.conclude()
 
@@ -181,7 +199,7 @@ def _decided(predictions: AnyPredictions, outputs: Outputs) -> tuple[Tensor, Ten
     return predicted, confidence
 
 
-def _best(best: dict[str, Tensor], chunk: ScoredChunk, keep: int) -> dict[str, Tensor]:
+def merged(best: dict[str, Tensor], chunk: ScoredChunk, keep: int) -> dict[str, Tensor]:
     """Merges a chunk in; what is kept has lower rows than the chunk, so a stable sort breaks ties by row."""
     new = _columns(chunk)
     merged = {name: torch.cat([best[name], column]) if best else column for name, column in new.items()}

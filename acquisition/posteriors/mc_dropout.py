@@ -114,6 +114,7 @@ class McDropout:
     """A posterior whose samples are dropout masks; made by ``mc_dropout``."""
 
     max_samples: int | None = None
+    hides_dropout = True  # whether dropout that can not be reached would be missed
 
     def __init__(self, model: nn.Module, task: Task = "classification") -> None:
         self._model = model
@@ -140,7 +141,8 @@ class McDropout:
 
     def _try(self, items: Tensor) -> None:
         """Looks for hidden dropout in the user's own code, and whether its graph may stand for it."""
-        refuse_functional(self._model, items)
+        if self.hides_dropout:
+            refuse_functional(self._model, items)
         graph = read(self._model)
         if graph is not None and agrees(self._model, self._sampling, graph, items):
             self._reading = graph
@@ -166,7 +168,7 @@ class McDropout:
         """Returns this posterior on a device; itself where it is there already."""
         if usable(device) == self.device:
             return self
-        return McDropout(copy.deepcopy(self._model).to(device), self.task)
+        return type(self)(copy.deepcopy(self._model).to(device), self.task)
 
     def state(self) -> dict[str, Tensor]:
         """Returns the parameters and buffers of the model under their own names."""

@@ -24,7 +24,7 @@ def frozen_copy(model: nn.Module, swap: Swap) -> nn.Module:
     for layer in model.modules():
         if isinstance(getattr(layer, "inplace", None), bool):
             layer.inplace = False  # type: ignore[assignment]  # a prefix shared by T passes must not change
-        if isinstance(layer, FUSED):
+        if isinstance(layer, FUSED) and not (type(layer) is nn.MultiheadAttention and layer.dropout):
             layer.training = True  # only its own flag: the fused path of evaluation skips dropout layers
     for parameter in model.parameters():
         parameter.requires_grad_(False)
