@@ -36,7 +36,10 @@ from acquisition.tasks import Task
 from acquisition.training import Data, Recipe, checked_data, loaded, made, tensors_of, train
 from acquisition.types import Draw, Fitter, ModuleFactory, Progress
 
-NOTICE = "Its features are fitted to few labels: it may be too sure of items unlike all that was seen."
+NOTICE = (
+    "Slow to train and, with few labels, under-confident; compare it with gaussian_process on fixed features "
+    "first."
+)
 SPARSE = frozenset({"places", "lengthscale", "variance", "white_mean", "white_factor"})
 REST = frozenset({"feature_mean", "feature_scale", "offset", "spread", "noise", "n_features", "layer"})
 

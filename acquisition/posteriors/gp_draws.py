@@ -11,6 +11,7 @@ Cost: O(N·(M·D + n·D + T·C·(2M + n))) per scoring, 8·T·C·(2M + n) bytes 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple
 
 import torch
@@ -24,11 +25,16 @@ from acquisition.types import Draw
 Solve = Callable[[Tensor], Tensor]
 
 
+@lru_cache(maxsize=2)
+def _frequencies(width: int, n_features: int, seed: int) -> Tensor:
+    """Draws standard normal frequencies, [D, M]; kept, because every chunk of a pool asks for the same."""
+    return torch.randn(width, n_features, generator=generator(seed), dtype=torch.float64)
+
+
 def fourier_features(kernel: Kernel, items_N_D: Tensor, n_features: int, seed: int) -> Tensor:
     """Computes φ, [N, 2M], with φ(a)·φ(b) ≈ k(a, b) and φ(a)·φ(a) = k(a, a)."""
-    width = items_N_D.shape[1]
-    frequencies_D_M = torch.randn(width, n_features, generator=generator(seed), dtype=torch.float64)
-    angles_N_M = items_N_D @ (frequencies_D_M.to(items_N_D.device) / kernel.lengthscale)
+    frequencies_D_M = _frequencies(items_N_D.shape[1], n_features, seed).to(items_N_D.device)
+    angles_N_M = items_N_D @ (frequencies_D_M / kernel.lengthscale)
     return torch.cat([angles_N_M.cos(), angles_N_M.sin()], 1) * (kernel.variance / n_features).sqrt()
 
 

@@ -85,7 +85,7 @@ def labeled(
     check_outputs(data.inputs.new_zeros(len(data.inputs), n_outputs, dtype=torch.float32), len(inputs), data)
     if data.inputs.dim() < 2:
         raise InvalidInput(f"Expected one row of features per item, found inputs {list(inputs.shape)}.")
-    _check_width(module, inputs.shape[-1])
+    _check_width(module, inputs.shape[-1], 1)
     return Labeled(data.inputs.flatten(1).double(), data.targets, data.task, n_outputs)
 
 
@@ -103,9 +103,10 @@ def _outputs_for(module: nn.Module, data: Data) -> int:
     return outputs_of(module) or max(2, int(data.targets.max()) + 1)
 
 
-def _check_width(module: nn.Module, width: int) -> None:
+def _check_width(module: nn.Module, width: int, n_rows: int) -> None:
+    """Compares the features of an item, which has ``n_rows`` rows of them, with the first layer."""
     first = flat(module)[0]
-    if isinstance(first, nn.Linear) and width % first.in_features:
+    if isinstance(first, nn.Linear) and width != first.in_features * n_rows:
         raise InvalidInput(
             f"The items have {width} features, which does not fit the model of the factory: its first layer "
             f"takes {first.in_features}."
@@ -164,7 +165,9 @@ class ItemFeatures:
                 f"The saved state has {found.n_outputs} outputs, which does not fit the model of the factory "
                 f"with {n_outputs}."
             )
-        _check_width(module, len(state["feature_mean"]))
+        width = len(state["feature_mean"])
+        first = flat(module)[0]
+        _check_width(module, width, width // first.in_features if isinstance(first, nn.Linear) else 1)
         return found
 
     @classmethod

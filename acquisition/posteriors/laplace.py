@@ -83,6 +83,8 @@ def last_layer_laplace(
     """
     if not isinstance(model, nn.Module):
         raise InvalidInput(f"Expected a torch.nn.Module, found {type(model).__name__}.")
+    if any(not isinstance(pair, tuple | list) or len(pair) != 2 for pair in (data, held_out or data)):
+        raise InvalidInput("Expected data and held_out as pairs (inputs, targets).")
     options = Options(check_structure(structure), check_precision(prior_precision))
     frozen = copy.deepcopy(model).eval()
     if options.precision is None:

@@ -255,6 +255,13 @@ def test_a_model_without_a_last_linear_layer_is_refused():
         last_layer_laplace(nn.Linear(2, 2), (torch.randn(1, 2), torch.zeros(1, dtype=torch.long)))
 
 
+def test_data_that_are_no_pair_are_refused(blobs):
+    with pytest.raises(acquisition.InvalidInput, match=r"pairs \(inputs, targets\)"):
+        last_layer_laplace(blobs_network(), blobs[0])
+    with pytest.raises(acquisition.InvalidInput, match="found str"):
+        last_layer_laplace("model", blobs)
+
+
 def test_the_model_of_the_user_stays_as_it_was(blobs):
     model = blobs_network().train()
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
