@@ -18,7 +18,7 @@ from acquisition.tasks import Task
 from acquisition.types import Batches, Draw, Posterior
 
 CHUNK_ROWS = 512
-CHUNK_OUTPUTS = 2**18  # numbers that T networks put out for a chunk: a megabyte, what a core's cache holds
+CHUNK_OUTPUTS = 2**19  # numbers that T networks put out for a chunk: two megabytes, what a core's cache holds
 LIKELY_OUTPUTS = 10  # of one network for one item, until the first chunk has told
 
 

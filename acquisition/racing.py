@@ -150,8 +150,8 @@ class _Field:
 def _recall(field: _Field, final: Tensor, winners: Tensor) -> float:
     """Estimates which share of the best items were contenders.
 
-    What more networks change is read from the weaker half of the contenders, whose first scores are nearest to
-    those of the items left out; it is taken as normal, and added to the scores of these.
+    What more networks change is read from the weaker half of the contenders, whose first scores are nearest
+    to those of the items left out; it is taken as normal, and added to the scores of these.
     """
     if not len(field.others):
         return 1.0

@@ -50,8 +50,13 @@ CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 BLOCK = 2**22  # numbers of the largest intermediate result of a block: 16 MiB
 
 
-def deterministic(first_half: nn.Module) -> Callable[[Tensor], Tensor]:
-    """Returns a chain, or a graph that is ``Packed``, as a function of the items in its fastest form."""
+def deterministic(first_half: nn.Module, *, any_order: bool = False) -> Callable[[Tensor], Tensor]:
+    """Returns a chain, or a graph that is ``Packed``, as a function of the items in its fastest form.
+
+    Args:
+        first_half: What runs once per item.
+        any_order: Whether what follows takes images with the channels innermost in memory.
+    """
     module = core = first_half
     if isinstance(first_half, nn.Sequential):
         module = core = _folded_chain(copy.deepcopy(first_half))  # the model's own layers keep their order
@@ -63,6 +68,8 @@ def deterministic(first_half: nn.Module) -> Callable[[Tensor], Tensor]:
     if not known(core):
         return Blocks(module, core)
     core.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # its stub lacks this form
+    if any_order:
+        return Blocks(lambda inputs: module(_channels_last(inputs)), core)
     return Blocks(lambda inputs: _usual_order(module(_channels_last(inputs))), core)
 
 

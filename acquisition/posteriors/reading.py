@@ -46,7 +46,9 @@ def as_written(model: nn.Module) -> Reading:
 
 def _split(layers: list[nn.Module], *, pure: bool) -> Reading:
     start = first_dropout(layers)
-    return Reading(deterministic(nn.Sequential(*layers[:start])), layers[start:], pure)
+    before, after = nn.Sequential(*layers[:start]), layers[start:]
+    any_order = all(_of_torch(layer) for part in after for layer in part.modules())
+    return Reading(deterministic(before, any_order=any_order), after, pure)
 
 
 def read(model: nn.Module) -> Reading | None:

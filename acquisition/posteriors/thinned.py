@@ -19,6 +19,8 @@ from acquisition.posteriors.cuts import Cut, columns_of, cut, dropped_share, out
 from acquisition.posteriors.dropout_layers import Noise, SiteKey
 from acquisition.posteriors.products import linear
 
+BLOCK = 2**19  # numbers of a block of features: two megabytes
+LEAST_ROWS = 64  # of a block
 MOST_DROPPED = 0.45  # share of dropped units up to which taking them away is less work
 
 
@@ -34,9 +36,16 @@ class Thinned:
     def __call__(self, features: Tensor) -> Tensor:
         """Computes logits_T_N_C."""
         features = self.before(features)
+        if features.dim() == 4:
+            features = features.contiguous(memory_format=torch.channels_last)
+        rows = max(LEAST_ROWS, BLOCK // max(1, features[:1].numel()))
+        blocks = [self._block(block) for block in torch.split(features, rows)]
+        return (blocks[0] if len(blocks) == 1 else torch.cat(blocks, 2)).transpose(1, 2)
+
+    def _block(self, features: Tensor) -> Tensor:
+        """Computes logits_T_C_N of items that T networks find in the cache of a core."""
         whole = None if self.whole is None else self.whole(features)
-        outputs = [_run(layers, features, whole) for layers in self.chains]
-        return torch.stack(outputs).transpose(1, 2)
+        return torch.stack([_run(layers, features, whole) for layers in self.chains])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +74,7 @@ class Layer:
 
     def __call__(self, inputs: Tensor, whole: Tensor | None = None) -> Tensor:
         """Runs the layer; with the outputs of the ``whole`` one, from which to take away."""
-        taken = inputs if self.columns is None else inputs.index_select(1, self.columns)
+        taken = inputs if self.columns is None else _taken(inputs, self.columns)
         outputs = self._outputs(taken) if whole is None else self._less(taken, whole)
         for other in self.others:
             outputs = other(outputs)
@@ -85,6 +94,13 @@ class Layer:
         if self.relu:
             outputs.relu_()
         return outputs.T if self.classes_first else outputs
+
+
+def _taken(inputs: Tensor, columns: Tensor) -> Tensor:
+    """Takes some features or channels; images have the channels innermost in memory, and keep them there."""
+    if inputs.dim() == 2:
+        return inputs.index_select(1, columns)
+    return inputs.permute(0, 2, 3, 1).index_select(3, columns).permute(0, 3, 1, 2)
 
 
 def _run(layers: list[Layer], features: Tensor, whole: Tensor | None) -> Tensor:

@@ -75,7 +75,7 @@ def test_memory_does_not_grow_with_the_pool(posterior, pool, monkeypatch):
     def watched(task, raw_T_N_O, n_items, first_row):
         alive.add(raw_T_N_O)
         most.append(len(alive))
-        assert raw_T_N_O.numel() <= 2**18
+        assert raw_T_N_O.numel() <= 2**19
         check_raw(task, raw_T_N_O, n_items, first_row)
 
     monkeypatch.setattr("acquisition.prediction.check_raw", watched)
