@@ -9,6 +9,8 @@ from acquisition.tasks import Task
 
 PRECISIONS = (torch.float32, torch.float64)
 SHOWN_ROWS = 100
+#: Numbers that are looked at together, so that a check needs little memory beside what it checks.
+CHECKED_AT_ONCE = 2**20
 
 
 def check_log_probs(log_probs_T_N_C: Tensor) -> None:
@@ -30,21 +32,23 @@ def check_log_probs(log_probs_T_N_C: Tensor) -> None:
         )
     if 0 in (log_probs_T_N_C.shape[0], log_probs_T_N_C.shape[2]):
         raise InvalidInput(f"At least one sample and one class are needed, found {_shape(log_probs_T_N_C)}.")
+    rows = max(1, CHECKED_AT_ONCE // max(1, log_probs_T_N_C[:, :1].numel()))
+    for first in range(0, log_probs_T_N_C.shape[1], rows):
+        if not bool((log_probs_T_N_C[:, first : first + rows].logsumexp(-1).abs() <= 1e-3).all()):
+            _refuse_log_probs(log_probs_T_N_C)
+
+
+def _refuse_log_probs(log_probs_T_N_C: Tensor) -> None:
     bad_T_N_C = log_probs_T_N_C.isnan() | log_probs_T_N_C.isposinf()
     refuse_rows(bad_T_N_C.any(-1).any(0), "log-probabilities")
-    _check_sums(log_probs_T_N_C)
-
-
-def _check_sums(log_probs_T_N_C: Tensor) -> None:
     totals_T_N = log_probs_T_N_C.logsumexp(-1)
-    wrong_N = (totals_T_N.abs() > 1e-3).any(0)
-    if wrong_N.any():
-        row = int(wrong_N.nonzero()[0])
-        total = float(totals_T_N[:, row].exp()[(totals_T_N[:, row].abs() > 1e-3)][0])
-        raise InvalidInput(
-            f"The probabilities of row {row} sum to {total:.6g}, not to 1. "
-            "Give log-probabilities: torch.log_softmax(logits, -1), or probabilities.log()."
-        )
+    wrong_T_N = totals_T_N.abs() > 1e-3
+    row = int(wrong_T_N.any(0).nonzero()[0])
+    total = float(totals_T_N[:, row].exp()[wrong_T_N[:, row]][0])
+    raise InvalidInput(
+        f"The probabilities of row {row} sum to {total:.6g}, not to 1. "
+        "Give log-probabilities: torch.log_softmax(logits, -1), or probabilities.log()."
+    )
 
 
 def check_outputs(outputs: Outputs) -> None:
