@@ -104,12 +104,13 @@ def methods_page() -> str:
         "What `acquisition.catalog()` lists: the built-in methods, their options and defaults.",
         "A larger score is always more wanted; information and entropy are in nats.",
         "T networks, N items, C classes.",
-        "In `workbench.toml`: `[posterior] name` with `options`, `[acquisition] function`, and",
-        "`[acquisition] selector` with `selector_options`.",
+        "In `workbench.toml`: `[posterior] name` with `options`, `[acquisition] function` with",
+        "`function_options`, and `[acquisition] selector` with `selector_options`. Which to take:",
+        "[choosing](../explanation/choosing.md).",
     ]
     listed = acquisition.catalog()
     for kind, known in BUILT_IN.items():
-        lines += ["", f"## {kind.capitalize()}"]
+        lines += ["", f"## {kind.replace('_', ' ').capitalize()}"]
         for name in known:
             lines += _method(kind, name, listed[kind][name])
     return "\n".join(lines) + "\n"
@@ -125,7 +126,21 @@ def _method(kind: str, name: str, sentence: str) -> list[str]:
         lines += ["", rest]
     parameters: Mapping[str, inspect.Parameter] = inspect.signature(found.build).parameters
     options = ", ".join(f"`{option} = {p.default!r}`" for option, p in parameters.items())
-    return [*lines, "", f"Options: {options}." if options else "It has no options."]
+    lines += ["", f"Options: {options}." if options else "It has no options."]
+    needed = ", ".join(WHAT[need] for need in sorted(getattr(found, "NEEDS", ())) if need in WHAT)
+    return [*lines, *(["", f"Needs {needed}."] if needed else [])]
+
+
+#: What a method declares that it needs, in words; what every one of a kind has is left out.
+WHAT = {
+    "log_probs": "predictions",
+    "samples": "at least two networks",
+    "features": "embeddings",
+    "labeled": "the labeled items",
+    "targets": "target items",
+    "groups": "a group for each candidate",
+    "scores": "scores",
+}
 
 
 def _cell(text: str) -> str:
