@@ -12,6 +12,10 @@ def test_the_public_names_are_a_sorted_list_that_exists():
 
 def test_the_promised_calls_keep_their_arguments():
     promised = {
+        "calibrate": "(name, log_probs, targets, **options)",
+        "calibrated": "(posterior, calibration)",
+        "compose": "(name, scores, **options)",
+        "embed": "(posterior, inputs)",
         "ensemble": "(models",
         "fit": "(name, module_factory, data, seed=0, progress=None, **options)",
         "mc_dropout": "(model, task='classification')",
@@ -22,6 +26,8 @@ def test_the_promised_calls_keep_their_arguments():
         "score": "(name, log_probs_T_N_C, **options)",
         "score_pool": "(posterior, batches, function='bald', n_samples=20, seed=0, start=0, device=None, "
         "**options)",
+        "restore_calibration": "(name, state)",
+        "stop": "(name, history, **options)",
         "select": "(name, candidates, batch_size, seed=0, *, function='bald', **options)",
     }
     for name, expected in promised.items():
