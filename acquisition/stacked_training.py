@@ -1,29 +1,41 @@
-"""Training of M equal classifiers in one pass, their parameters stacked: about twice as fast for small heads.
+"""Training of M equal networks together, their weights stacked: several times as fast for small heads.
 
 The members see different orders of the data and different dropout. Without dropout the result is that of
-training them one after the other, up to float rounding: AdamW works element by element.
+training them one after the other, up to float rounding: AdamW works element by element. Large networks gain
+little from company and need memory, so they are stacked in groups of at most ``TOGETHER`` weights, down to
+groups of one; those too are trained by ``stacked_layers``, which is quicker than autograd.
 """
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, stack_module_state
 
 from acquisition.posteriors.chains import ELEMENTWISE, flat
-from acquisition.randomness import derived_seed, forked
-from acquisition.tasks import losses
+from acquisition.randomness import derived_seed
+from acquisition.stacked_layers import LINEAR, Stack
+from acquisition.tasks import Task, losses
 from acquisition.training import Data, Recipe, batches, checked_data, outputs, refuse_loss
 from acquisition.types import Progress
 
-STACKABLE = (*ELEMENTWISE, nn.Linear, nn.Flatten, nn.Dropout, nn.LayerNorm)
+STACKABLE = (*ELEMENTWISE, *LINEAR, nn.Flatten, nn.Dropout, nn.LayerNorm)
+TOGETHER = 2**22
 
 
 def stackable(module: nn.Module) -> bool:
     """Whether a module is a chain of layers that stack well: no convolution, no batch statistics."""
-    return all(type(layer) in STACKABLE for layer in flat(module)) and any(
-        isinstance(layer, nn.Linear) for layer in flat(module)
-    )
+    layers = flat(module)
+    known = all(type(layer) in STACKABLE and not _unusual(layer) for layer in layers)
+    linear = [layer for layer in layers if type(layer) in LINEAR]
+    trained = all(p.requires_grad for p in module.parameters())
+    return known and trained and bool(linear) and len(set(layers)) == len(layers)
+
+
+def _unusual(layer: nn.Module) -> bool:
+    flattens = isinstance(layer, nn.Flatten) and (layer.start_dim, layer.end_dim) != (1, -1)
+    return flattens or bool(layer._forward_hooks or layer._forward_pre_hooks or layer._backward_hooks)
 
 
 def train_stacked(
@@ -39,43 +51,61 @@ def train_stacked(
     data = checked_data(inputs, targets, recipe.device)
     for module in modules:
         module.to(recipe.device).train()
+        outputs(module, data.inputs[:1], data)
+    size = group_size(modules[0], len(modules))
+    n_groups = -(-len(modules) // size)
+    for number, first in enumerate(range(0, len(modules), size)):
+        report = partial(_report, progress, number, n_groups)
+        _train_group(modules[first : first + size], data, recipe, seeds[first : first + size], report)
+    return [module.eval() for module in modules]
+
+
+def group_size(module: nn.Module, n_modules: int) -> int:
+    """Returns how many modules are to be trained together."""
+    n_weights = sum(parameter.numel() for parameter in module.parameters())
+    return max(1, min(n_modules, TOGETHER // n_weights))
+
+
+def _report(progress: Progress, group: int, n_groups: int, done: int, total: int) -> None:
+    progress(group * total + done, n_groups * total)
+
+
+def _train_group(
+    modules: list[nn.Module], data: Data, recipe: Recipe, seeds: list[int], progress: Progress
+) -> None:
+    source = torch.Generator(recipe.device).manual_seed(derived_seed(seeds[0], 1))
+    stack = Stack(modules, source)
+    optimizer = recipe.optimizer([stack.values])
+    stack.values.grad = stack.gradients
     n_epochs = recipe.n_epochs(len(data.inputs))
-    with forked(derived_seed(seeds[0], 1)):
-        outputs(modules[0], data.inputs[:1], data)
-        parameters, _ = stack_module_state(modules)
-        optimizer = recipe.optimizer(list(parameters.values()))
-        for epoch in range(n_epochs):
-            orders = [batches(len(data.inputs), recipe, seed, epoch) for seed in seeds]
-            steps = [torch.stack(rows_M) for rows_M in zip(*orders, strict=True)]
-            refuse_loss(_epoch(modules[0], parameters, optimizer, data, steps), epoch)
-            progress(epoch + 1, n_epochs)
-    return [_unstacked(module, parameters, m) for m, module in enumerate(modules)]
+    for epoch in range(n_epochs):
+        orders = [batches(len(data.inputs), recipe, seed, epoch) for seed in seeds]
+        for rows in zip(*orders, strict=True):
+            rows_M_B = torch.stack(rows)
+            outputs_M_B_O = _step(stack, optimizer, data, rows_M_B)
+        refuse_loss(losses(data.task, outputs_M_B_O, data.targets[rows_M_B]).sum(), epoch)
+        progress(epoch + 1, n_epochs)
+    stack.unstack(modules)
 
 
-def _epoch(
-    template: nn.Module,
-    parameters: dict[str, Tensor],
-    optimizer: torch.optim.Optimizer,
-    data: Data,
-    steps: list[Tensor],
-) -> Tensor:
-    run = torch.func.vmap(
-        lambda weights, items: functional_call(template, weights, (items,)), randomness="different"
-    )
-    total = torch.zeros((), device=data.inputs.device)
-    for rows_M_B in steps:
-        logits_M_B_C = run(parameters, data.inputs[rows_M_B])
-        # The members' mean losses are added up, so that each member's gradient is its own.
-        loss = losses(data.task, logits_M_B_C, data.targets[rows_M_B]).mean(1).sum()
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        total += loss.detach()
-    return total
+@torch.no_grad()
+def _step(stack: Stack, optimizer: torch.optim.Optimizer, data: Data, rows_M_B: Tensor) -> Tensor:
+    outputs_M_B_O = stack.forward(data.inputs[rows_M_B])
+    targets_M_B = data.targets[rows_M_B]
+    # Each member's loss is the mean over its own items, so that each member's gradient is its own.
+    stack.backward(loss_gradient(data.task, outputs_M_B_O, targets_M_B) / rows_M_B.shape[1])
+    optimizer.step()
+    return outputs_M_B_O
 
 
-def _unstacked(module: nn.Module, parameters: dict[str, Tensor], m: int) -> nn.Module:
-    with torch.no_grad():
-        for name, parameter in module.named_parameters():
-            parameter.copy_(parameters[name][m])
-    return module.eval()
+def loss_gradient(task: Task, outputs: Tensor, targets: Tensor) -> Tensor:
+    """Computes the gradient of ``losses`` in the outputs, for each item by itself."""
+    if task == "classification":
+        minus_one = outputs.new_full((*targets.shape, 1), -1.0)
+        return torch.softmax(outputs, -1).scatter_add_(-1, targets[..., None], minus_one)
+    if task == "multilabel":
+        return torch.sigmoid(outputs) - targets
+    with torch.enable_grad():
+        leaf = outputs.detach().requires_grad_()
+        (gradient,) = torch.autograd.grad(losses(task, leaf, targets).sum(), leaf)
+    return gradient

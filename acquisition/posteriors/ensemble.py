@@ -1,7 +1,8 @@
 """Deep ensemble: M networks of the same task, trained from different seeds.
 
 A sample of the posterior is a member. Source: Lakshminarayanan et al. 2017, https://arxiv.org/abs/1612.01474.
-Cost: M passes per item; on the CPU one after the other, on a GPU in one call where the members are alike.
+Cost: M passes per item, together where the members are chains of equal Linear layers. Training: small heads
+together (see ``stacked_training``), others one after the other.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, stack_module_state
 
 from acquisition.checks import check_count
 from acquisition.devices import usable
 from acquisition.errors import InvalidInput, NotStochastic
 from acquisition.posteriors.chains import flat
 from acquisition.posteriors.last_layer import last_input
+from acquisition.posteriors.stacked_networks import Looped, Networks, networks
+from acquisition.posteriors.weight_samples import KEPT_BYTES
 from acquisition.randomness import derived_seed, generator
 from acquisition.stacked_training import stackable, train_stacked
 from acquisition.tasks import Task, check_task, task_of
@@ -123,6 +125,7 @@ class Ensemble:
         self._members = members
         self.task = task
         self.max_samples = len(members)
+        self._prepared: tuple[tuple[object, ...], Networks] | None = None
         last = flat(members[0])[-1]
         self.n_outputs = last.out_features if type(last) is nn.Linear else None
 
@@ -146,13 +149,18 @@ class Ensemble:
 
     def forward(self, draw: Draw, features: Tensor) -> Tensor:
         """Computes logits_T_N_C."""
-        members = [self._members[m] for m in draw.state["members"].tolist()]
-        together = features.device.type != "cpu" and alike(members)
+        numbers = tuple(draw.state["members"].tolist())
         with torch.inference_mode():
-            logits_T_N_C = (mapped if together else looped)(members, features)
+            logits_T_N_C = self._run(numbers, features)(features)
         if logits_T_N_C.dim() == 3:
             self.n_outputs = logits_T_N_C.shape[-1]
         return logits_T_N_C
+
+    def _run(self, numbers: tuple[int, ...], features: Tensor) -> Networks:
+        made_for = (numbers, features.dim())
+        if self._prepared is None or self._prepared[0] != made_for:
+            self._prepared = made_for, together([self._members[m] for m in numbers], features)
+        return self._prepared[1]
 
     def embed(self, inputs: Tensor) -> Tensor:
         """Computes features_N_D: the members' last hidden layers side by side."""
@@ -178,14 +186,16 @@ def looped(members: list[nn.Module], inputs: Tensor) -> Tensor:
     return torch.stack([member(inputs) for member in members])
 
 
-def mapped(members: list[nn.Module], inputs: Tensor) -> Tensor:
-    """Runs all members in one call: fewer launches on a GPU."""
-    parameters, buffers = stack_module_state(members)
-    run = torch.func.vmap(
-        lambda weights, own: functional_call(members[0], (weights, own), (inputs,)), in_dims=(0, 0)
-    )
-    logits_T_N_C: Tensor = run(parameters, buffers)
-    return logits_T_N_C
+def together(members: list[nn.Module], inputs: Tensor) -> Networks:
+    """Returns the fastest way to run the members: chains of equal layers as one, others in turn."""
+    if alike(members):
+        states = [member.state_dict() for member in members]
+        if sum(tensor.nbytes for state in states for tensor in state.values()) <= KEPT_BYTES:
+            stacked = {name: torch.stack([state[name] for state in states]) for name in states[0]}
+            run = networks(members[0], stacked, inputs)
+            if not isinstance(run, Looped):
+                return run
+    return partial(looped, members)
 
 
 def alike(members: list[nn.Module]) -> bool:

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 import acquisition
-from acquisition.posteriors.ensemble import alike, looped, mapped
+from acquisition.posteriors.ensemble import alike, looped, together
 from acquisition.stacked_training import stackable, train_stacked
 from acquisition.training import Recipe, made, train
 
@@ -42,7 +42,10 @@ def test_one_call_for_all_members_equals_the_loop(make_model, make_items):
     members = _members(make_model, "deep_mlp")
     assert alike(members)
     torch.testing.assert_close(
-        mapped(members, make_items("mlp")), looped(members, make_items("mlp")), atol=1e-6, rtol=0
+        together(members, make_items("mlp"))(make_items("mlp")),
+        looped(members, make_items("mlp")),
+        atol=1e-6,
+        rtol=0,
     )
 
 
