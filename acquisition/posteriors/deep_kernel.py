@@ -6,10 +6,11 @@ then g, the kernel and the functions' values at M inducing points maximise the e
 (``inducing_points``), from the closed form of ``sparse_values`` on. Draws are functions (``gp_draws``).
 Source: Wilson et al. 2016, https://arxiv.org/abs/1511.02222; gpytorch (``pip install
 "active-labeling-workbench[gp]"``).
-Cost: the training of the network, then O(C·(M³ + B·M²)) per step of B items in float64; scoring as in
-``gp_draws`` with n = M. When: items that no fixed features describe, and distance from what was seen
-should count. What to tune: ``tuning_epochs``: with many the features fold what was not seen onto what
-was (Ober et al. 2021, https://arxiv.org/abs/2102.12108), with 0 they stay those of the network.
+Cost: twice (for the temperature) the training of the network, then O(C·(M³ + B·M²)) per step of B items
+in float64; scoring as in ``gp_draws`` with n = M. When: items that no fixed features describe, and
+distance from what was seen should count. What to tune: ``tuning_epochs``: with many the features fold
+what was not seen onto what was (Ober et al. 2021, https://arxiv.org/abs/2102.12108), with 0 they stay
+those of the network.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -25,10 +26,16 @@ from torch import Tensor, nn
 from acquisition.checks import check_count
 from acquisition.devices import usable
 from acquisition.errors import InvalidInput
-from acquisition.posteriors.dirichlet_labels import scaled_by_evidence, values_of
+from acquisition.posteriors.dirichlet_labels import (
+    N_SAMPLES,
+    scaled_by_evidence,
+    temperature_of,
+    values_of,
+)
 from acquisition.posteriors.gp_draws import function_values
 from acquisition.posteriors.inducing_points import Batch, Plan, Sparse, gpytorch, train_bound
-from acquisition.posteriors.item_features import Labeled, standardised
+from acquisition.posteriors.item_features import Labeled, check_positive, standardised
+from acquisition.posteriors.laplace_precision import halves
 from acquisition.posteriors.last_linear import Trunk, check_cut, cut, last_linear, trunk_features
 from acquisition.posteriors.sparse_values import Observed, SparseValues, told, whitened
 from acquisition.randomness import derived_seed, forked, generator
@@ -36,12 +43,12 @@ from acquisition.tasks import Task
 from acquisition.training import Data, Recipe, checked_data, loaded, made, tensors_of, train
 from acquisition.types import Draw, Fitter, ModuleFactory, Progress
 
-NOTICE = (
-    "Slow to train and, with few labels, under-confident; compare it with gaussian_process on fixed features "
-    "first."
-)
+NOTICE = "Slow to train; compare it with gaussian_process on fixed features first."
+CHUNK = 512
 SPARSE = frozenset({"places", "lengthscale", "variance", "white_mean", "white_factor"})
-REST = frozenset({"feature_mean", "feature_scale", "offset", "spread", "noise", "n_features", "layer"})
+REST = frozenset(
+    {"feature_mean", "feature_scale", "offset", "spread", "noise", "n_features", "layer", "temperature"}
+)
 
 
 class Options(NamedTuple):
@@ -49,6 +56,7 @@ class Options(NamedTuple):
 
     inducing: int
     tuning_epochs: int
+    temperature: float | Literal["held_out"]
     n_features: int
     recipe: Recipe
 
@@ -57,6 +65,7 @@ def build(
     *,
     inducing: int = 64,
     tuning_epochs: int = 60,
+    temperature: float | Literal["held_out"] = "held_out",
     n_features: int = 1024,
     epochs: int | None = None,
     batch_size: int = 32,
@@ -69,6 +78,8 @@ def build(
     Args:
         inducing: M, at most the number of items.
         tuning_epochs: Passes over the data that train network and process together.
+        temperature: Divides the functions; "held_out" trains on 75 % of the items first and takes the best of
+            a grid for the others.
         n_features: Pairs of random Fourier features.
         epochs: As the options that follow, of the network alone; see ``Recipe``. The network is tuned at a
             tenth of its learning rate.
@@ -81,8 +92,10 @@ def build(
     check_count("inducing", inducing)
     check_count("tuning_epochs", tuning_epochs, 0)
     check_count("n_features", n_features)
+    if temperature != "held_out":
+        check_positive("temperature", temperature)
     recipe = Recipe.of(epochs, batch_size, learning_rate, weight_decay, device)
-    return partial(_fit, options=Options(inducing, tuning_epochs, n_features, recipe))
+    return partial(_fit, options=Options(inducing, tuning_epochs, temperature, n_features, recipe))
 
 
 def _fit(
@@ -94,11 +107,42 @@ def _fit(
     progress: Progress,
     options: Options,
 ) -> DeepKernel:
-    recipe = options.recipe
-    n_own = recipe.n_epochs(len(inputs))
-    report = partial(_report, progress, 0, n_own + options.tuning_epochs)
-    module = train(made(module_factory, seed), inputs, targets, recipe=recipe, seed=seed, progress=report)
-    data = checked_data(inputs, targets, recipe.device)
+    data = checked_data(inputs, targets, options.recipe.device)
+    steps = partial(_epochs, options=options)
+    temperature, before = options.temperature, 0
+    if data.task == "regression" or (temperature == "held_out" and len(inputs) < 2):
+        temperature = 1.0
+    elif temperature == "held_out":
+        rows = halves(len(inputs), seed)
+        before = steps(len(rows.fitted))
+        report = partial(_report, progress, 0, before + steps(len(inputs)))
+        first = _trained(module_factory, _rows(data, rows.fitted), seed, report, options)
+        temperature = _held_out_temperature(first, _rows(data, rows.held_out))
+    report = partial(_report, progress, before, before + steps(len(inputs)))
+    return _trained(module_factory, data, seed, report, options).at(float(temperature))
+
+
+def _epochs(n_items: int, options: Options) -> int:
+    return options.recipe.n_epochs(n_items) + options.tuning_epochs
+
+
+def _rows(data: Data, rows: Tensor) -> Data:
+    placed = rows.to(data.inputs.device)
+    return Data(data.inputs[placed], data.targets[placed], data.task)
+
+
+def _held_out_temperature(posterior: DeepKernel, data: Data) -> float:
+    draw = posterior.draw(N_SAMPLES, seed=0)
+    parts = [posterior.forward(draw, posterior.features(chunk)) for chunk in torch.split(data.inputs, CHUNK)]
+    return temperature_of(data.task, torch.cat(parts, 1), data.targets)
+
+
+def _trained(
+    module_factory: ModuleFactory, data: Data, seed: int, progress: Progress, options: Options
+) -> DeepKernel:
+    recipe, n_own = options.recipe, options.recipe.n_epochs(len(data.inputs))
+    inputs, targets, _ = data
+    module = train(made(module_factory, seed), inputs, targets, recipe=recipe, seed=seed, progress=progress)
     position = last_linear(module, data.inputs)
     parts = cut(module, position)
     check_cut(parts, module, data.inputs, data.task)
@@ -108,7 +152,7 @@ def _fit(
     trained = _tuned(parts.trunk, start, data, Plan(recipe, options.tuning_epochs, seed, report))
     module.load_state_dict(parts.trunk.body.state_dict(), strict=False)
     tensors = start.rest | trained | {"layer": torch.tensor(position)}
-    return DeepKernel(module, tensors, data.task)
+    return DeepKernel(module, tensors | {"temperature": start.values.places_M_D.new_tensor(1.0)}, data.task)
 
 
 def _report(progress: Progress, before: int, whole: int, done: int, _: int) -> None:
@@ -223,10 +267,15 @@ class DeepKernel:
             found = SparseValues.of(self._tensors)
             functions = function_values(found.kernel, found.places_M_D, draw, features)
             if self.task != "regression":
-                return functions
+                return functions / self._tensors["temperature"]
             spread = self._tensors["spread"]
             means = functions * spread + self._tensors["offset"]
             return torch.cat([means, (self._tensors["noise"] * spread**2).log().expand_as(means)], -1)
+
+    def at(self, temperature: float) -> DeepKernel:
+        """Returns this posterior with its functions divided by a temperature."""
+        tensors = self._tensors | {"temperature": self._tensors["places"].new_tensor(temperature)}
+        return DeepKernel(self._module, tensors, self.task)
 
     def embed(self, inputs: Tensor) -> Tensor:
         """Computes features_N_D, as the kernel sees them."""

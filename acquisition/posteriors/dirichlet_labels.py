@@ -85,11 +85,15 @@ def best_temperature(others: Marginals, items: Labeled) -> float:
     means_C_n, variances_C_n = others
     noise = torch.randn(N_SAMPLES, *means_C_n.shape, generator=generator(0), dtype=torch.float64)
     functions = (means_C_n + variances_C_n.sqrt() * noise.to(means_C_n.device)).transpose(1, 2)
-    outputs = interpreted(items.task, functions)
-    targets = items.targets.double() if items.task == "multilabel" else items.targets
-    targets = targets.expand(N_SAMPLES, *targets.shape)
+    return temperature_of(items.task, interpreted(items.task, functions), items.targets)
+
+
+def temperature_of(task: Task, outputs_T_N_C: Tensor, targets: Tensor) -> float:
+    """Returns the temperature of least loss, of samples for items that they were not made from."""
+    prepared = targets.double() if task == "multilabel" else targets
+    repeated = prepared.expand(len(outputs_T_N_C), *targets.shape)
 
     def loss(temperature: float) -> float:
-        return -float((-losses(items.task, outputs / temperature, targets)).logsumexp(0).mean())
+        return -float((-losses(task, outputs_T_N_C / temperature, repeated)).logsumexp(0).mean())
 
     return min(TEMPERATURES, key=loss)

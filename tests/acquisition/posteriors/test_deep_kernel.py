@@ -80,6 +80,16 @@ def test_the_network_is_tuned_and_its_features_are_what_the_kernel_sees(blobs):
     torch.testing.assert_close(features, scaled.float(), atol=1e-5, rtol=0)
 
 
+def test_the_temperature_divides_the_functions(blobs):
+    given = QUICK | {"epochs": 5}
+    plain, cold = (acquisition.fit("deep_kernel", network, blobs, **given, temperature=t) for t in (1.0, 0.5))
+    features = plain.features(blobs[0])
+    first, second = (p.forward(p.draw(3, seed=0), features) for p in (plain, cold))
+    torch.testing.assert_close(2 * first, second)
+    held_out = acquisition.fit("deep_kernel", network, blobs, **given).state()["temperature"]
+    assert 0.1 <= float(held_out) <= 10
+
+
 def test_a_number_is_learnt_with_its_noise():
     items, values = line()
     data = (items.float(), (20 + 5 * values).float())
@@ -125,6 +135,7 @@ def test_scoring_and_restoring_need_no_gpytorch(monkeypatch, blobs):
         ({"inducing": 0}, "inducing is 0"),
         ({"tuning_epochs": -1}, "tuning_epochs is -1"),
         ({"n_features": 0}, "n_features is 0"),
+        ({"temperature": "cold"}, "temperature is 'cold'"),
     ],
 )
 def test_wrong_options_are_refused(options, message, blobs):
