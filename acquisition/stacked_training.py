@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from acquisition.posteriors.chains import ELEMENTWISE, flat
-from acquisition.randomness import derived_seed
+from acquisition.randomness import derived_seed, forked
 from acquisition.stacked_layers import LINEAR, Stack
 from acquisition.tasks import Task, losses
 from acquisition.training import Data, Recipe, batches, checked_data, outputs, refuse_loss
@@ -29,8 +29,12 @@ def stackable(module: nn.Module) -> bool:
     layers = flat(module)
     known = all(type(layer) in STACKABLE and not _unusual(layer) for layer in layers)
     linear = [layer for layer in layers if type(layer) in LINEAR]
-    trained = all(p.requires_grad for p in module.parameters())
-    return known and trained and bool(linear) and len(set(layers)) == len(layers)
+    return known and bool(linear) and len(set(layers)) == len(layers)
+
+
+def trainable(module: nn.Module) -> bool:
+    """Whether a module that stacks has no frozen weights."""
+    return stackable(module) and all(parameter.requires_grad for parameter in module.parameters())
 
 
 def _unusual(layer: nn.Module) -> bool:
@@ -51,7 +55,8 @@ def train_stacked(
     data = checked_data(inputs, targets, recipe.device)
     for module in modules:
         module.to(recipe.device).train()
-        outputs(module, data.inputs[:1], data)
+    with forked(derived_seed(seeds[0], 1)):  # their dropout, in the pass that checks the outputs
+        outputs(modules[0], data.inputs[:1], data)
     size = group_size(modules[0], len(modules))
     n_groups = -(-len(modules) // size)
     for number, first in enumerate(range(0, len(modules), size)):

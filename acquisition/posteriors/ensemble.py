@@ -23,7 +23,7 @@ from acquisition.posteriors.last_layer import last_input
 from acquisition.posteriors.stacked_networks import Looped, Networks, networks
 from acquisition.posteriors.weight_samples import KEPT_BYTES
 from acquisition.randomness import derived_seed, generator
-from acquisition.stacked_training import stackable, train_stacked
+from acquisition.stacked_training import stackable, train_stacked, trainable
 from acquisition.tasks import Task, check_task, task_of
 from acquisition.training import Recipe, loaded, made, tensors_of, train
 from acquisition.types import Draw, Fitter, ModuleFactory, Progress
@@ -81,7 +81,7 @@ def _fit(
 ) -> Ensemble:
     seeds = [derived_seed(seed, FIRST_MEMBER_SEED + m) for m in range(members)]
     modules = [made(module_factory, member_seed) for member_seed in seeds]
-    if all(stackable(module) for module in modules):
+    if all(trainable(module) for module in modules):
         train_stacked(modules, inputs, targets, recipe=recipe, seeds=seeds, progress=progress)
     else:
         _train_in_turn(modules, inputs, targets, recipe, seeds, progress)

@@ -34,7 +34,7 @@ def build(
     snapshots: int = 5,
     epochs: int | None = None,
     batch_size: int = 32,
-    learning_rate: float = 2e-3,
+    learning_rate: float = 4e-3,
     weight_decay: float = 1e-2,
     device: str = "cpu",
 ) -> Fitter:

@@ -11,7 +11,7 @@ from acquisition.errors import InvalidInput, NotFinite
 from acquisition.heads import Heteroscedastic
 from acquisition.randomness import generator
 from acquisition.stacked_layers import Dropout, Stack
-from acquisition.stacked_training import group_size, loss_gradient, stackable, train_stacked
+from acquisition.stacked_training import group_size, loss_gradient, stackable, train_stacked, trainable
 from acquisition.tasks import TASKS, losses
 from acquisition.training import Recipe, made, train
 
@@ -146,6 +146,13 @@ def test_dropout_changes_the_result_and_its_seed_repeats_it(blobs):
     assert not torch.allclose(trained(0.5), trained(0.0))
 
 
+def test_the_global_random_state_stays(blobs):
+    before = torch.get_rng_state()
+    modules = [made(lambda: nn.Sequential(nn.Dropout(0.5), nn.Linear(6, 4)), seed) for seed in SEEDS]
+    train_stacked(modules, *blobs, recipe=RECIPE, seeds=SEEDS, progress=lambda done, total: None)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def test_large_networks_are_trained_in_smaller_groups():
     assert group_size(nn.Linear(64, 10), 20) == 20
     assert group_size(nn.Linear(4096, 1024), 20) == 1
@@ -166,8 +173,10 @@ def test_unusual_chains_are_not_stacked():
     hooked = nn.Linear(6, 4)
     hooked.register_forward_hook(lambda *_: None)
     flat = nn.Sequential(nn.Flatten(0), nn.Linear(6, 4))
-    for module in (nn.Sequential(shared, shared), frozen, hooked, nn.ReLU(), flat):
+    for module in (nn.Sequential(shared, shared), hooked, nn.ReLU(), flat):
         assert not stackable(module)
+    assert stackable(frozen)
+    assert not trainable(frozen)
 
 
 def test_a_training_that_runs_away_is_told(blobs):

@@ -6,6 +6,7 @@ from torch import nn
 
 import acquisition
 from acquisition.posteriors.ensemble import alike, looped, together
+from acquisition.posteriors.stacked_networks import Chain
 from acquisition.stacked_training import stackable, train_stacked
 from acquisition.training import Recipe, made, train
 
@@ -47,6 +48,13 @@ def test_one_call_for_all_members_equals_the_loop(make_model, make_items):
         atol=1e-6,
         rtol=0,
     )
+
+
+def test_trained_chains_run_together(make_model, make_items):
+    posterior = acquisition.ensemble([make_model("mlp", seed) for seed in (0, 1)])
+    outputs = posterior.forward(posterior.draw(2, seed=0), make_items("mlp"))
+    assert isinstance(posterior._prepared[1], Chain)
+    torch.testing.assert_close(outputs, looped(posterior._members, make_items("mlp")), atol=1e-6, rtol=0)
 
 
 def test_one_member_is_refused(make_model):
