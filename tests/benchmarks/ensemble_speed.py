@@ -4,8 +4,8 @@
 
 CPU seconds of one thread; rounds are interleaved, a ratio is one of medians. Training: 300 items, batches of
 30, ``--epochs`` passes, dropout 0.25 or none; in turn is ``acquisition.training.train`` member by member, the
-loop is the plain one of PyTorch with its default (not fused) AdamW. Scoring: BALD of ``--items`` items; in
-turn is one pass of the ordinary modules per member in chunks of 512, baal's way is ``baal.ensemble``: weights
+loop is the plain one of PyTorch with its default (not fused) AdamW. Scoring: ``score_pool`` of
+``--items`` items; in turn is the same with one pass of the ordinary modules per member, baal's way is ``baal.ensemble``: weights
 loaded per member and batch of 32, then its heuristic. Outputs are compared with those in turn.
 """
 
@@ -26,9 +26,9 @@ from torch.nn import functional
 
 import acquisition
 from acquisition.posteriors.ensemble import looped
-from acquisition.prediction import interpreted
 from acquisition.stacked_training import train_stacked
 from acquisition.training import Recipe, made, train
+from acquisition.types import Posterior
 
 Way = Callable[[], object]
 
@@ -115,26 +115,25 @@ def baal_way(modules: list[nn.Module], pool: Tensor) -> object:
     return BALD().get_ranks(torch.cat(found).numpy())
 
 
-def in_turn_scores(modules: list[nn.Module], pool: Tensor) -> Tensor:
-    """Scores with the ordinary modules, one after the other."""
-    with torch.inference_mode():
-        chunks = [interpreted("classification", looped(modules, items)) for items in pool.split(512)]
-    return torch.cat([acquisition.score("bald", chunk) for chunk in chunks if isinstance(chunk, Tensor)])
+def streamed(posterior: Posterior, pool: Tensor, members: int) -> Tensor:
+    """Scores a pool."""
+    chunks = acquisition.score_pool(posterior, pool, n_samples=members)
+    return torch.cat([chunk.scores_N for chunk in chunks])
 
 
 def scoring_ways(members: int, widths: list[int], n_items: int) -> dict[str, Way]:
     """Prepares the ways to score, and checks that the first two agree."""
     modules = [made(lambda: network(widths), seed).eval() for seed in range(members)]
     pool, posterior = data(n_items, widths)[0], acquisition.ensemble(modules)
-
-    def ours() -> Tensor:
-        chunks = acquisition.score_pool(posterior, pool, n_samples=members)
-        return torch.cat([chunk.scores_N for chunk in chunks])
-
-    difference = float((ours() - in_turn_scores(modules, pool)).abs().max())
+    plain = acquisition.ensemble(modules)
+    plain._run = lambda numbers, features: partial(looped, modules)  # the ordinary modules in turn
+    ways: dict[str, Way] = {
+        "ours": partial(streamed, posterior, pool, members),
+        "in turn": partial(streamed, plain, pool, members),
+    }
+    difference = float((streamed(posterior, pool, members) - streamed(plain, pool, members)).abs().max())
     if difference > 1e-5:
         raise SystemExit(f"The scores differ by {difference}.")
-    ways = {"ours": ours, "in turn": partial(in_turn_scores, modules, pool)}
     return ways | {"baal": partial(baal_way, modules, pool)}
 
 
