@@ -29,6 +29,7 @@ from acquisition.training import Recipe, loaded, made, tensors_of, train
 from acquisition.types import Draw, Fitter, ModuleFactory, Progress
 
 FIRST_MEMBER_SEED = 2**20
+WIDE = 2**15
 
 
 def ensemble(models: Sequence[nn.Module], task: Task = "classification") -> Ensemble:
@@ -188,7 +189,7 @@ def looped(members: list[nn.Module], inputs: Tensor) -> Tensor:
 
 def together(members: list[nn.Module], inputs: Tensor) -> Networks:
     """Returns the fastest way to run the members: chains of equal layers as one, others in turn."""
-    if alike(members):
+    if alike(members) and (inputs.device.type != "cpu" or _wide(members[0])):
         states = [member.state_dict() for member in members]
         if sum(tensor.nbytes for state in states for tensor in state.values()) <= KEPT_BYTES:
             stacked = {name: torch.stack([state[name] for state in states]) for name in states[0]}
@@ -196,6 +197,11 @@ def together(members: list[nn.Module], inputs: Tensor) -> Networks:
             if not isinstance(run, Looped):
                 return run
     return partial(looped, members)
+
+
+def _wide(member: nn.Module) -> bool:
+    """Whether products outweigh the copies between the layers; else the loop is quicker."""
+    return max(parameter.numel() for parameter in member.parameters()) >= WIDE
 
 
 def alike(members: list[nn.Module]) -> bool:

@@ -50,8 +50,11 @@ def test_one_call_for_all_members_equals_the_loop(make_model, make_items):
     )
 
 
-def test_trained_chains_run_together(make_model, make_items):
-    posterior = acquisition.ensemble([make_model("mlp", seed) for seed in (0, 1)])
+def test_wide_chains_run_together(make_items):
+    members = [
+        nn.Sequential(nn.Linear(6, 200), nn.ReLU(), nn.Linear(200, 200), nn.Linear(200, 4)) for _ in range(2)
+    ]
+    posterior = acquisition.ensemble(members)
     outputs = posterior.forward(posterior.draw(2, seed=0), make_items("mlp"))
     assert isinstance(posterior._prepared[1], Chain)
     torch.testing.assert_close(outputs, looped(posterior._members, make_items("mlp")), atol=1e-6, rtol=0)
