@@ -4,9 +4,9 @@
 
 CPU seconds of one thread; rounds are interleaved, a ratio is one of medians. Training: 300 items, batches of
 30, ``--epochs`` passes, dropout 0.25 or none; in turn is ``acquisition.training.train`` member by member, the
-loop is the plain one of PyTorch with its default (not fused) AdamW. Scoring: ``score_pool``
-of ``--items`` items; in turn: the same with one pass of the ordinary modules per member; baal's way is ``baal.ensemble``: weights
-loaded per member and batch of 32, then its heuristic. Outputs are compared with those in turn.
+loop is the plain one of PyTorch with its default (not fused) AdamW. Scoring: ``score_pool`` of ``--items``
+items; in turn: the same with one pass of the ordinary modules per member; baal's way is ``baal.ensemble``,
+weights loaded per member and batch of 32, then its heuristic. Outputs are compared with those in turn.
 """
 
 from __future__ import annotations
