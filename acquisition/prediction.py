@@ -19,6 +19,8 @@ from acquisition.types import Batches, Draw, Posterior
 
 CHUNK_ROWS = 512
 CHUNK_OUTPUTS = 2**19  # numbers that T networks put out for a chunk: two megabytes, what a core's cache holds
+LEAST_ROWS = 256  # of a chunk, as products of few rows are slow, unless there are more numbers than
+MOST_OUTPUTS = 2**22
 LIKELY_OUTPUTS = 10  # of one network for one item, until the first chunk has told
 
 
@@ -87,20 +89,31 @@ def drawn(posterior: Posterior, n_samples: int, seed: int) -> Draw:
 
 
 def predicted_chunks(posterior: Posterior, batches: Batches, draw: Draw, start: int = 0) -> Iterator[Chunk]:
-    """Streams predictions with the same T networks for all items; holds one chunk at a time."""
+    """Streams predictions with the same T networks for all items; holds one chunk at a time.
+
+    Where a device has not enough memory for a chunk, that one and all that follow are cut in halves.
+    """
+    limit = CHUNK_ROWS
     for batch in tensors_of(batches):
         first = 0
         while first < len(batch):
-            inputs = batch[first : first + _rows(posterior, len(draw))]
-            raw_T_N_O = _raw_outputs(posterior, inputs, draw, start)
+            inputs = batch[first : first + min(limit, _rows(posterior, len(draw)))]
+            try:
+                raw_T_N_O = _raw_outputs(posterior, inputs, draw, start)
+            except torch.OutOfMemoryError:
+                if len(inputs) == 1:
+                    raise
+                limit = len(inputs) // 2
+                continue
             yield Chunk(start=start, inputs=inputs, raw_T_N_O=raw_T_N_O, task=posterior.task)
             first, start = first + len(inputs), start + len(inputs)
 
 
 def _rows(posterior: Posterior, n_samples: int) -> int:
-    """Returns how many items make a chunk whose predictions fit into the cache."""
+    """Returns how many items make a chunk whose predictions fit into the cache, or nearly."""
     outputs = n_samples * (posterior.n_outputs or LIKELY_OUTPUTS)
-    return max(16, min(CHUNK_ROWS, CHUNK_OUTPUTS // outputs))
+    few = min(LEAST_ROWS, MOST_OUTPUTS // outputs)
+    return max(1, few, min(CHUNK_ROWS, CHUNK_OUTPUTS // outputs))
 
 
 def item_chunks(batches: Batches) -> Iterator[Tensor]:

@@ -86,6 +86,33 @@ def test_memory_does_not_grow_with_the_pool(posterior, pool, monkeypatch):
     assert max(most) <= 2
 
 
+class Narrow:
+    """A posterior on a device that can hold few items at once."""
+
+    def __init__(self, posterior, most):
+        self.posterior, self.most, self.sizes = posterior, most, []
+
+    def __getattr__(self, name):
+        return getattr(self.posterior, name)
+
+    def forward(self, draw, features):
+        self.sizes.append(len(features))
+        if len(features) > self.most:
+            raise torch.OutOfMemoryError("too many items")
+        return self.posterior.forward(draw, features)
+
+
+def test_chunks_that_do_not_fit_into_the_memory_are_halved(posterior, pool):
+    narrow = Narrow(posterior, 70)
+    found = torch.cat([chunk.scores_N for chunk in acquisition.score_pool(narrow, pool.split(400))])
+    expected = torch.cat([chunk.scores_N for chunk in acquisition.score_pool(posterior, pool)])
+    torch.testing.assert_close(found, expected, atol=1e-6, rtol=0)
+    assert narrow.sizes[:5] == [400, 200, 100, 50, 50]
+    assert max(narrow.sizes[4:]) == 50
+    with pytest.raises(torch.OutOfMemoryError):
+        list(acquisition.score_pool(Narrow(posterior, 0), pool))
+
+
 def test_rows_without_a_number_are_counted_over_the_whole_pool(posterior, pool):
     pool[321, 2] = torch.nan
     with pytest.raises(acquisition.NotFinite, match="in the inputs of 1 rows: 321") as caught:
