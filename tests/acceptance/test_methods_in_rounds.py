@@ -66,8 +66,9 @@ def test_rounds_run_with_every_posterior(after_one_round: Any, name: str) -> Non
     after_one_round.write(changed.replace("options = { epochs = 15 }", options))
     assert len(_asked(after_one_round)) == 6
     after_one_round.label_all()
-    told = after_one_round.type("round", "tell")
+    told = after_one_round.type("round", "tell", "--debug")
     assert told.code == 0, told.err
+    assert "made again" not in after_one_round.type("round", "show", "1", "--json").out
 
 
 def test_a_function_of_numbers_is_refused_before_anything_is_done(after_one_round: Any) -> None:

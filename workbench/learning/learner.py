@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -24,11 +25,12 @@ from workbench.learning.checkpoint import REMEDY, read_checkpoint, write_checkpo
 from workbench.learning.encoders.catalog import build_encoder
 from workbench.learning.encoders.features import Scale
 from workbench.learning.encoders.protocol import Encoder, Payload
-from workbench.learning.network import SCALED, network_factory, saved_shape
+from workbench.learning.network import SCALED, network_factory
 from workbench.learning.spec import LearnerSpec, data_hash, fingerprint
 
 __all__ = ["Learner", "LearnerSpec", "data_hash", "fingerprint"]
 
+SHAPE = "input_shape"
 PayloadBatches = Iterable[Sequence[Payload]]
 
 
@@ -37,6 +39,8 @@ class Learner:
 
     def __init__(self, spec: LearnerSpec) -> None:
         self.spec = spec
+        # The shape of one item, which a checkpoint needs and not every posterior knows.
+        self._shapes: WeakKeyDictionary[Posterior, tuple[int, ...]] = WeakKeyDictionary()
 
     def fit(
         self,
@@ -67,7 +71,7 @@ class Learner:
         scale = self._scale(population, inputs) if self.spec.encoder in SCALED else None
         factory = network_factory(self.spec, tuple(inputs.shape[1:]), scale)
         with _explained():
-            return acquisition.fit(
+            posterior = acquisition.fit(
                 self.spec.posterior,
                 factory,
                 (inputs, targets),
@@ -75,14 +79,17 @@ class Learner:
                 progress=progress,
                 **self.spec.posterior_options,
             )
+        self._shapes[posterior] = tuple(inputs.shape[1:])
+        return posterior
 
     def save(self, posterior: Posterior, path: Path) -> str:
-        """Write a posterior and return the hash of the file.
+        """Write a posterior of this learner and return the hash of the file.
 
         Raises:
             ArtifactProblem: It can not be written; nothing half-written stays.
         """
-        return write_checkpoint(path, posterior.state(), {"configuration": fingerprint(self.spec)})
+        note = {"configuration": fingerprint(self.spec), SHAPE: list(self._shapes[posterior])}
+        return write_checkpoint(path, posterior.state(), note)
 
     def load(self, path: Path, sha256: str) -> Posterior:
         """Read a posterior.
@@ -97,14 +104,16 @@ class Learner:
                 f"The checkpoint {path} was trained with another configuration than workbench.toml has now. "
                 f"{REMEDY}"
             )
-        shape = saved_shape(state)
+        shape = tuple(note[SHAPE])
         scale = Scale.blank(shape) if self.spec.encoder in SCALED else None
         factory = network_factory(self.spec, shape, scale)
         try:
             posterior = acquisition.restore(self.spec.posterior, factory, state)
         except AcquisitionError as error:
             raise ArtifactProblem(f"The checkpoint {path} does not fit: {error} {REMEDY}") from error
-        return posterior.to(self.spec.posterior_options.get("device", "cpu"))
+        placed = posterior.to(self.spec.posterior_options.get("device", "cpu"))
+        self._shapes[placed] = shape
+        return placed
 
     def predict(self, posterior: Posterior, batches: PayloadBatches, *, seed: int) -> Iterator[Tensor]:
         """Yield probabilities_N_C, the mean over the posterior's samples, in the order of the items.
