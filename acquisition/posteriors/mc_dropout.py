@@ -9,6 +9,7 @@ baal walks through the model and swaps the layers; the masks are ours, because b
 from __future__ import annotations
 
 import copy
+import threading
 from collections.abc import Mapping
 from functools import partial
 from typing import NamedTuple, Protocol
@@ -42,6 +43,7 @@ from acquisition.tasks import Task, check_task, task_of
 from acquisition.training import Recipe, loaded, made, tensors_of, train
 from acquisition.types import Draw, Fitter, ModuleFactory, Progress
 
+TRYING = threading.Lock()
 FIRST_ATTENTION = 2**20  # layers of attention are numbered from here on, dropout layers from 0
 
 
@@ -141,12 +143,15 @@ class McDropout:
 
     def _try(self, items: Tensor) -> None:
         """Looks for hidden dropout in the user's own code, and whether its graph may stand for it."""
-        if self.hides_dropout:
-            refuse_functional(self._model, items)
-        graph = read(self._model)
-        if graph is not None and agrees(self._model, self._sampling, graph, items):
-            self._reading = graph
-        self._tried = True
+        with TRYING:  # another thread may be at it; features and networks have to come from one reading
+            if self._tried:
+                return
+            if self.hides_dropout:
+                refuse_functional(self._model, items)
+            graph = read(self._model)
+            if graph is not None and agrees(self._model, self._sampling, graph, items):
+                self._reading, self._prepared = graph, None
+            self._tried = True
 
     def draw(self, n_samples: int, *, seed: int) -> Draw:
         """Draws one seed per network; its masks are made when the shapes are known."""

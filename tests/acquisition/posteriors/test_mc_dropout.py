@@ -337,6 +337,19 @@ def test_posteriors_can_score_in_several_threads(make_model, make_items):
     assert all(torch.equal(log_probs, expected) for log_probs in found)
 
 
+def test_threads_that_start_together_read_the_model_once(make_model, make_items):
+    from concurrent.futures import ThreadPoolExecutor
+
+    expected = acquisition.predict(acquisition.mc_dropout(make_model("blocks")), make_items("blocks", 40))
+    for _ in range(3):
+        posterior = acquisition.mc_dropout(make_model("blocks"))
+        with ThreadPoolExecutor(6) as pool:
+            found = list(
+                pool.map(lambda _, p=posterior: acquisition.predict(p, make_items("blocks", 40)), range(6))
+            )
+        assert all((log_probs - expected).abs().max() < 1e-5 for log_probs in found)
+
+
 def test_importing_baal_leaves_the_logging_of_the_process_alone(make_model):
     import structlog
 
