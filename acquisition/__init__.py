@@ -16,8 +16,10 @@ from acquisition.errors import (
 from acquisition.fitting import fit, restore
 from acquisition.pool import rank_pool, score_pool
 from acquisition.posteriors.ensemble import ensemble
-from acquisition.posteriors.laplace import last_layer_laplace
+from acquisition.posteriors.last_layer_laplace import last_layer_laplace
+from acquisition.posteriors.mc_dropconnect import mc_dropconnect
 from acquisition.posteriors.mc_dropout import mc_dropout
+from acquisition.precision import in_precision
 from acquisition.prediction import predict
 from acquisition.predictions import Gaussians
 from acquisition.racing import RacedPool, race_pool
@@ -52,7 +54,9 @@ __all__ = [
     "embed",
     "ensemble",
     "fit",
+    "in_precision",
     "last_layer_laplace",
+    "mc_dropconnect",
     "mc_dropout",
     "observed_round",
     "predict",

@@ -25,7 +25,7 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
         "gaussian_process": "acquisition.posteriors.gaussian_process",
         "ivon": "acquisition.posteriors.ivon",
         "laplace_lora": "acquisition.posteriors.laplace_lora",
-        "last_layer_laplace": "acquisition.posteriors.laplace",
+        "last_layer_laplace": "acquisition.posteriors.last_layer_laplace",
         "lora_ensemble": "acquisition.posteriors.lora_ensemble",
         "mc_dropconnect": "acquisition.posteriors.mc_dropconnect",
         "mc_dropout": "acquisition.posteriors.mc_dropout",

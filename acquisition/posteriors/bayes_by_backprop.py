@@ -20,13 +20,13 @@ from typing import NamedTuple
 from torch import Tensor
 
 from acquisition.errors import InvalidOption
-from acquisition.posteriors.flat_weights import without_dropout
-from acquisition.posteriors.variational import Variational, gaussian_kl
-from acquisition.posteriors.weight_samples import Gaussian, WeightPosterior, restored_gaussian
 from acquisition.randomness import derived_seed, forked
 from acquisition.tasks import Task, losses
 from acquisition.training import Data, Recipe, batches, checked_data, made, outputs, refuse_loss
 from acquisition.types import Fitter, ModuleFactory, Progress
+from acquisition.weights.flat_weights import without_dropout
+from acquisition.weights.variational import Variational, gaussian_kl
+from acquisition.weights.weight_samples import Gaussian, WeightPosterior, restored_gaussian
 
 NOTICE = "needs tuning: kl_weight below 1 is a cold posterior, surer of the weights than Bayes' rule allows"
 

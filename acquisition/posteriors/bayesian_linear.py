@@ -25,7 +25,7 @@ from torch import Tensor
 from acquisition.checks import check_count
 from acquisition.devices import usable
 from acquisition.errors import InvalidInput
-from acquisition.posteriors.item_features import (
+from acquisition.gaussian.item_features import (
     ItemFeatures,
     Labeled,
     check_positive,
@@ -35,9 +35,9 @@ from acquisition.posteriors.item_features import (
     scalings,
     standardised,
 )
-from acquisition.posteriors.last_linear import outputs
-from acquisition.posteriors.linear_evidence import linear_fit
-from acquisition.posteriors.logistic_laplace import (
+from acquisition.laplace.last_linear import outputs
+from acquisition.laplace.linear_evidence import linear_fit
+from acquisition.laplace.logistic import (
     Approximation,
     Problem,
     best_weights,

@@ -26,18 +26,18 @@ from torch import Tensor, nn
 from acquisition.checks import check_count
 from acquisition.devices import usable
 from acquisition.errors import InvalidInput
-from acquisition.posteriors.dirichlet_labels import (
+from acquisition.gaussian.dirichlet_labels import (
     N_SAMPLES,
     scaled_by_evidence,
     temperature_of,
     values_of,
 )
-from acquisition.posteriors.gp_draws import function_values
-from acquisition.posteriors.inducing_points import Batch, Plan, Sparse, gpytorch, train_bound
-from acquisition.posteriors.item_features import Labeled, check_positive, standardised
-from acquisition.posteriors.laplace_precision import halves
-from acquisition.posteriors.last_linear import Trunk, check_cut, cut, last_linear, trunk_features
-from acquisition.posteriors.sparse_values import Observed, SparseValues, told, whitened
+from acquisition.gaussian.draws import function_values
+from acquisition.gaussian.inducing_points import Batch, Plan, Sparse, gpytorch, train_bound
+from acquisition.gaussian.item_features import Labeled, check_positive, standardised
+from acquisition.gaussian.sparse_values import Observed, SparseValues, told, whitened
+from acquisition.laplace.last_linear import Trunk, check_cut, cut, last_linear, trunk_features
+from acquisition.laplace.prior_precision import halves
 from acquisition.randomness import derived_seed, forked, generator
 from acquisition.tasks import Task
 from acquisition.training import Data, Recipe, checked_data, loaded, made, tensors_of, train

@@ -17,16 +17,16 @@ from torch import Tensor, nn
 
 from acquisition.checks import check_count
 from acquisition.devices import usable
+from acquisition.dropout.chains import flat
 from acquisition.errors import InvalidInput, NotStochastic
-from acquisition.posteriors.chains import flat
-from acquisition.posteriors.last_layer import last_input
-from acquisition.posteriors.stacked_networks import Looped, Networks, networks
-from acquisition.posteriors.weight_samples import KEPT_BYTES
+from acquisition.last_layer import last_input
 from acquisition.randomness import derived_seed, generator
-from acquisition.stacked_training import stackable, train_stacked, trainable
 from acquisition.tasks import Task, check_task, task_of
 from acquisition.training import Recipe, loaded, made, tensors_of, train
 from acquisition.types import Draw, Fitter, ModuleFactory, Progress
+from acquisition.weights.stacked_networks import Looped, Networks, networks
+from acquisition.weights.stacked_training import stackable, train_stacked, trainable
+from acquisition.weights.weight_samples import KEPT_BYTES
 
 FIRST_MEMBER_SEED = 2**20
 WIDE = 2**15

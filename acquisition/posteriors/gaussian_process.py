@@ -27,7 +27,7 @@ from torch import Tensor
 from acquisition.checks import check_count
 from acquisition.devices import usable
 from acquisition.errors import InvalidInput
-from acquisition.posteriors.dirichlet_labels import (
+from acquisition.gaussian.dirichlet_labels import (
     Scaled,
     Values,
     best_temperature,
@@ -35,15 +35,15 @@ from acquisition.posteriors.dirichlet_labels import (
     scaled_by_evidence,
     values_of,
 )
-from acquisition.posteriors.gp_draws import Known, drawn_functions, function_values
-from acquisition.posteriors.gp_kernel import Kernel, factor, leave_one_out
-from acquisition.posteriors.item_features import (
+from acquisition.gaussian.draws import Known, drawn_functions, function_values
+from acquisition.gaussian.item_features import (
     ItemFeatures,
     Labeled,
     check_positive,
     check_scaling,
     labeled,
 )
+from acquisition.gaussian.kernel import Kernel, factor, leave_one_out
 from acquisition.randomness import derived_seed, generator
 from acquisition.tasks import TASKS, Task
 from acquisition.types import Draw, Fitter, ModuleFactory, Progress

@@ -22,12 +22,12 @@ import torch
 from torch import Tensor
 
 from acquisition.errors import InvalidOption
-from acquisition.posteriors.flat_weights import Flattened, with_weights, without_dropout
-from acquisition.posteriors.weight_samples import Gaussian, WeightPosterior, restored_gaussian
 from acquisition.randomness import derived_seed, forked
 from acquisition.tasks import Task
 from acquisition.training import Recipe, batches, checked_data, made, refuse_loss
 from acquisition.types import Fitter, ModuleFactory, Progress
+from acquisition.weights.flat_weights import Flattened, with_weights, without_dropout
+from acquisition.weights.weight_samples import Gaussian, WeightPosterior, restored_gaussian
 
 NOTICE = "needs tuning: ess above the number of labels is a cold posterior, surer than Bayes' rule allows"
 LEAST_ESS = 3000.0

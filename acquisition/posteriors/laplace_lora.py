@@ -38,9 +38,9 @@ from torch.func import jvp, vmap
 from acquisition.checks import check_count
 from acquisition.devices import usable
 from acquisition.errors import InvalidInput, InvalidOption
-from acquisition.posteriors.lora import Adapted, Lora, adapted, readapted, row_chunks
-from acquisition.posteriors.lora_curvature import best_prior, curvature, differentiable, jacobian
-from acquisition.posteriors.low_rank import Precision
+from acquisition.lora.adaptation import Adapted, Lora, adapted, readapted, row_chunks
+from acquisition.lora.curvature import best_prior, curvature, differentiable, jacobian
+from acquisition.lora.low_rank import Precision
 from acquisition.randomness import derived_seed, generator
 from acquisition.tasks import Task, task_of
 from acquisition.training import Data, Recipe, checked_data, train

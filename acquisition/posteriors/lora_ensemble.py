@@ -22,7 +22,7 @@ from torch import Tensor
 from acquisition.checks import check_count
 from acquisition.devices import usable
 from acquisition.errors import InvalidInput, NotStochastic
-from acquisition.posteriors.lora import Adapted, Lora, adapted, readapted, row_chunks
+from acquisition.lora.adaptation import Adapted, Lora, adapted, readapted, row_chunks
 from acquisition.randomness import derived_seed, generator
 from acquisition.tasks import Task, task_of
 from acquisition.training import Recipe, train

@@ -19,12 +19,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from acquisition.dropout.chains import hooked
+from acquisition.dropout.layers import MaskedDropout, Sampling, Site, SiteKey, apply
+from acquisition.dropout.patching import frozen_copy, swapped
 from acquisition.errors import InvalidInput, InvalidOption, NotStochastic
-from acquisition.posteriors.chains import hooked
-from acquisition.posteriors.dropout_layers import MaskedDropout, Sampling, Site, SiteKey, apply
 from acquisition.posteriors.mc_dropout import McDropout
-from acquisition.posteriors.patching import frozen_copy, swapped
-from acquisition.posteriors.products import linear
+from acquisition.products import linear
 from acquisition.tasks import Task, check_task, task_of
 from acquisition.training import Recipe, loaded, made, train
 from acquisition.types import Fitter, ModuleFactory, Progress

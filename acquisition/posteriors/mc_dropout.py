@@ -19,10 +19,10 @@ from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd
 
 from acquisition.devices import usable
-from acquisition.errors import InvalidInput, NotStochastic
-from acquisition.posteriors.attention import drops, mask_attention
-from acquisition.posteriors.chains import LINEAR, flat, stages
-from acquisition.posteriors.dropout_layers import (
+from acquisition.dropout.attention import drops, mask_attention
+from acquisition.dropout.chains import LINEAR, flat, stages
+from acquisition.dropout.hidden import WAYS_OUT, refuse_functional, refuse_hidden_layers
+from acquisition.dropout.layers import (
     KINDS,
     MaskedDropout,
     Noise,
@@ -31,14 +31,14 @@ from acquisition.posteriors.dropout_layers import (
     SiteKey,
     recorded_sites,
 )
-from acquisition.posteriors.hidden_dropout import WAYS_OUT, refuse_functional, refuse_hidden_layers
-from acquisition.posteriors.last_layer import last_input
-from acquisition.posteriors.mapped import Mapped
-from acquisition.posteriors.masks import draw_seeds, make_noise
-from acquisition.posteriors.one_product import OneProduct
-from acquisition.posteriors.patching import frozen_copy
-from acquisition.posteriors.reading import agrees, as_written, own_code, read
-from acquisition.posteriors.thinned import Thinned
+from acquisition.dropout.mapped import Mapped
+from acquisition.dropout.masks import draw_seeds, make_noise
+from acquisition.dropout.one_product import OneProduct
+from acquisition.dropout.patching import frozen_copy
+from acquisition.dropout.reading import agrees, as_written, own_code, read
+from acquisition.dropout.thinned import Thinned
+from acquisition.errors import InvalidInput, NotStochastic
+from acquisition.last_layer import last_input
 from acquisition.tasks import Task, check_task, task_of
 from acquisition.training import Recipe, loaded, made, tensors_of, train
 from acquisition.types import Draw, Fitter, ModuleFactory, Progress

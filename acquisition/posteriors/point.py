@@ -18,9 +18,9 @@ from torch import Tensor, nn
 
 from acquisition.checks import check_count
 from acquisition.devices import usable
+from acquisition.dropout.chains import flat
 from acquisition.errors import InvalidInput
-from acquisition.posteriors.chains import flat
-from acquisition.posteriors.last_layer import last_input
+from acquisition.last_layer import last_input
 from acquisition.tasks import Task, check_task, task_of
 from acquisition.training import Recipe, loaded, made, tensors_of, train
 from acquisition.types import Draw, Fitter, ModuleFactory, Progress

@@ -24,19 +24,19 @@ from torch import Tensor, nn
 
 from acquisition.checks import check_count
 from acquisition.errors import InvalidOption, NotStochastic
-from acquisition.posteriors.flat_weights import (
+from acquisition.randomness import derived_seed, forked
+from acquisition.tasks import Task
+from acquisition.training import Data, Recipe, checked_data, made, refuse_loss, train
+from acquisition.types import Fitter, ModuleFactory, Progress
+from acquisition.weights.flat_weights import (
     Flattened,
     Layout,
     restored_mean,
     with_weights,
     without_dropout,
 )
-from acquisition.posteriors.minibatches import minibatches, phase
-from acquisition.posteriors.weight_samples import Kept, WeightPosterior
-from acquisition.randomness import derived_seed, forked
-from acquisition.tasks import Task
-from acquisition.training import Data, Recipe, checked_data, made, refuse_loss, train
-from acquisition.types import Fitter, ModuleFactory, Progress
+from acquisition.weights.minibatches import minibatches, phase
+from acquisition.weights.weight_samples import Kept, WeightPosterior
 
 NOTICE = "needs tuning: temperature below 1 is a cold posterior, surer of the weights than Bayes' rule allows"
 DECAY, FLOOR = 0.99, 1e-3  # α and λ; with the λ of the paper, 1e-5, weights without gradient run away

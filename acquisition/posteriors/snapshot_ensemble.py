@@ -20,11 +20,11 @@ from torch import Tensor, nn
 from acquisition.checks import check_count
 from acquisition.errors import NotStochastic
 from acquisition.posteriors.ensemble import Ensemble, ensemble, restore
-from acquisition.posteriors.minibatches import minibatches
 from acquisition.randomness import derived_seed, forked
 from acquisition.tasks import losses
 from acquisition.training import Recipe, checked_data, made, outputs, refuse_loss
 from acquisition.types import Fitter, ModuleFactory, Progress
+from acquisition.weights.minibatches import minibatches
 
 __all__ = ["build", "cyclic_rate", "restore"]
 

@@ -24,17 +24,17 @@ from torch import Tensor
 
 from acquisition.checks import check_count
 from acquisition.devices import usable
-from acquisition.posteriors.dirichlet_labels import (
+from acquisition.gaussian.dirichlet_labels import (
     Scaled,
     best_temperature,
     interpreted,
     scaled_by_evidence,
     values_of,
 )
-from acquisition.posteriors.gp_draws import function_values
-from acquisition.posteriors.gp_kernel import Marginals
-from acquisition.posteriors.item_features import ItemFeatures, Labeled, check_positive, check_scaling, labeled
-from acquisition.posteriors.sparse_values import Observed, SparseValues, told, whitened
+from acquisition.gaussian.draws import function_values
+from acquisition.gaussian.item_features import ItemFeatures, Labeled, check_positive, check_scaling, labeled
+from acquisition.gaussian.kernel import Marginals
+from acquisition.gaussian.sparse_values import Observed, SparseValues, told, whitened
 from acquisition.randomness import derived_seed, generator
 from acquisition.tasks import TASKS, Task
 from acquisition.types import Draw, Fitter, ModuleFactory, Progress

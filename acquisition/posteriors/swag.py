@@ -24,14 +24,14 @@ from torch import Tensor, nn
 
 from acquisition.checks import check_count
 from acquisition.errors import InvalidOption
-from acquisition.posteriors.batch_statistics import BatchStatistics, statistics_of
-from acquisition.posteriors.flat_weights import Flattened, Layout, restored_mean, with_weights
-from acquisition.posteriors.minibatches import phase
-from acquisition.posteriors.weight_samples import WeightPosterior, noise
 from acquisition.randomness import derived_seed, forked, generator
 from acquisition.tasks import Task
 from acquisition.training import Data, Recipe, batches, checked_data, made, refuse_loss, train
 from acquisition.types import Fitter, ModuleFactory, Progress
+from acquisition.weights.batch_statistics import BatchStatistics, statistics_of
+from acquisition.weights.flat_weights import Flattened, Layout, restored_mean, with_weights
+from acquisition.weights.minibatches import phase
+from acquisition.weights.weight_samples import WeightPosterior, noise
 
 NOTICE = "needs tuning: the spread of the samples follows swag_learning_rate"
 KEPT_ORDER = 2**21

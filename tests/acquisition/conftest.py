@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from acquisition.posteriors.dropout_layers import KINDS, Noise, Site, SiteKey
-from acquisition.posteriors.masks import make_noise
+from acquisition.dropout.layers import KINDS, Noise, Site, SiteKey
+from acquisition.dropout.masks import make_noise
 from acquisition.randomness import forked
 
 CLASSES = 4

@@ -161,7 +161,9 @@ def run(posteriors: list[str], arms: list[str], seeds: range, protocol: Protocol
     for posterior in posteriors:
         control: list[float] = []
         for name in arms:
-            arm = ARMS["entropy" if name == "bald" and posterior == "point" else name]
+            arm = ARMS[name]
+            if posterior == "point" and arm.function == "bald":
+                arm = arm._replace(name=arm.name.replace("BALD", "entropy"), function="predictive_entropy")
             curves = [curve(posterior, arm, seed, protocol) for seed in seeds]
             areas = [statistics.mean(points) for points in curves]
             control = control or areas

@@ -26,9 +26,9 @@ from torch.nn import functional
 
 import acquisition
 from acquisition.posteriors.ensemble import looped
-from acquisition.stacked_training import train_stacked
 from acquisition.training import Recipe, made, train
 from acquisition.types import Posterior
+from acquisition.weights.stacked_training import train_stacked
 
 Way = Callable[[], object]
 

@@ -28,7 +28,11 @@ MAY_IMPORT = {
 DOORS = {
     "sqlalchemy": ("workbench/storage/", "migrations/"),
     "alembic": ("workbench/storage/", "migrations/"),
-    "baal": ("acquisition/posteriors/mc_dropout.py", "acquisition/posteriors/patching.py"),
+    "baal": ("acquisition/dropout/patching.py",),
+    "peft": ("acquisition/lora/layers.py",),
+    "gpytorch": ("acquisition/gaussian/inducing_points.py",),
+    "transformers": ("acquisition/lora/token_classifier.py", "workbench/learning/encoders/vision.py"),
+    "sentence_transformers": ("workbench/learning/encoders/sentence.py",),
     "label_studio_sdk": ("connectors/labelers/label_studio.py",),
     "typer": ("workbench/cli/",),
     "rich": ("workbench/cli/",),

@@ -7,8 +7,8 @@ from torch.distributions import Normal, kl_divergence
 
 import acquisition
 from acquisition.posteriors.bayes_by_backprop import Bound
-from acquisition.posteriors.variational import Variational, gaussian_kl
 from acquisition.randomness import forked
+from acquisition.weights.variational import Variational, gaussian_kl
 
 
 @pytest.fixture

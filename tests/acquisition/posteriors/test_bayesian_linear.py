@@ -6,8 +6,8 @@ from torch import nn
 from torch.distributions import MultivariateNormal
 
 import acquisition
-from acquisition.posteriors.linear_evidence import RATIOS, linear_fit
-from acquisition.posteriors.logistic_laplace import (
+from acquisition.laplace.linear_evidence import RATIOS, linear_fit
+from acquisition.laplace.logistic import (
     Approximation,
     Problem,
     best_weights,

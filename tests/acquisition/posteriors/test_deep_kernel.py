@@ -5,10 +5,10 @@ import torch
 from torch import nn
 
 import acquisition
+from acquisition.gaussian.inducing_points import Batch, Plan, Sparse, train_bound
+from acquisition.gaussian.kernel import Kernel
+from acquisition.gaussian.sparse_values import Observed, SparseValues, told, whitened
 from acquisition.heads import Heteroscedastic
-from acquisition.posteriors.gp_kernel import Kernel
-from acquisition.posteriors.inducing_points import Batch, Plan, Sparse, train_bound
-from acquisition.posteriors.sparse_values import Observed, SparseValues, told, whitened
 from acquisition.training import Recipe
 
 QUICK = {"epochs": 30, "tuning_epochs": 5, "inducing": 20, "learning_rate": 1e-2}

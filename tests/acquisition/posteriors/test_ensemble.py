@@ -6,9 +6,9 @@ from torch import nn
 
 import acquisition
 from acquisition.posteriors.ensemble import alike, looped, together
-from acquisition.posteriors.stacked_networks import Chain
-from acquisition.stacked_training import stackable, train_stacked
 from acquisition.training import Recipe, made, train
+from acquisition.weights.stacked_networks import Chain
+from acquisition.weights.stacked_training import stackable, train_stacked
 
 
 def _members(make_model, name, n=3):

@@ -6,8 +6,8 @@ from torch import nn
 from torch.distributions import MultivariateNormal
 
 import acquisition
-from acquisition.posteriors.gp_draws import fourier_features
-from acquisition.posteriors.gp_kernel import (
+from acquisition.gaussian.draws import fourier_features
+from acquisition.gaussian.kernel import (
     FoundKernel,
     Kernel,
     factor,

@@ -7,11 +7,11 @@ from torch import nn
 from torch.nn import functional
 
 import acquisition
-from acquisition.posteriors.dropout_layers import MaskedDropout
-from acquisition.posteriors.mapped import Mapped
+from acquisition.dropout.layers import MaskedDropout
+from acquisition.dropout.mapped import Mapped
+from acquisition.dropout.one_product import OneProduct
+from acquisition.dropout.thinned import Thinned
 from acquisition.posteriors.mc_dropout import Normalized
-from acquisition.posteriors.one_product import OneProduct
-from acquisition.posteriors.thinned import Thinned
 from acquisition.randomness import forked
 
 ENGINES = {

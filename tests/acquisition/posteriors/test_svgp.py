@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 import acquisition
-from acquisition.posteriors.gp_kernel import Kernel
-from acquisition.posteriors.sparse_values import Observed, SparseValues, told, whitened
+from acquisition.gaussian.kernel import Kernel
+from acquisition.gaussian.sparse_values import Observed, SparseValues, told, whitened
 
 
 def normal(*shape, seed=0):
@@ -66,7 +66,7 @@ def test_drawn_functions_have_the_mean_and_deviation_of_the_sparse_posterior():
     found = told(places, kernel(), Observed(whitened(kernel(), places, items), values, noise))
     tried = 2 * normal(30, 2, seed=3)
     means_C_N, variances_C_N = found.marginals(whitened(kernel(), places, tried))
-    from acquisition.posteriors.gp_draws import function_values
+    from acquisition.gaussian.draws import function_values
 
     drawn_T_N_C = function_values(kernel(), places, found.draw(4000, 1024, 0), tried)
     deviations_N_C = variances_C_N.sqrt().T

@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 import acquisition
-from acquisition.posteriors.flat_weights import Layout
 from acquisition.posteriors.swag import LowRank, Moments
 from acquisition.randomness import generator
+from acquisition.weights.flat_weights import Layout
 
 RANK = 6
 
