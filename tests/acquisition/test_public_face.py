@@ -39,8 +39,8 @@ def test_the_promised_calls_keep_their_arguments():
 
 def test_importing_the_package_imports_nothing_of_a_database_a_labeling_tool_or_the_web():
     strangers = (
-        "baal sklearn scipy gpytorch peft transformers sentence_transformers sqlalchemy alembic label_studio_sdk "
-        "httpx starlette uvicorn pandas pydantic typer matplotlib workbench connectors"
+        "baal sklearn scipy gpytorch peft transformers sentence_transformers sqlalchemy alembic "
+        "label_studio_sdk httpx starlette uvicorn pandas pydantic typer matplotlib workbench connectors"
     )
     code = (
         "import sys, acquisition; acquisition.catalog(); "
