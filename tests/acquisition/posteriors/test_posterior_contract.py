@@ -48,7 +48,7 @@ def others(function, pool):
 
 
 def refused(posterior, pool, function):
-    """Whether one network is asked for disagreement, which has to be refused; nothing more is to be tested."""
+    """Whether one network is asked for disagreement: that has to be refused, and nothing more is tested."""
     if posterior.max_samples != 1 or "samples" not in needs("functions", function):
         return False
     with pytest.raises(acquisition.NotStochastic, match="this is one network"):
