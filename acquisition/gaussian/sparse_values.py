@@ -3,7 +3,7 @@
 Formula: u_c = L (m_c + S_c ε), ε ~ N(0, I), with L Lᵀ = K_ZZ + jitter. For Gaussian noise Σ_c the best
 m and S have a closed form (Titsias 2009): with A = L⁻¹ K_Zx and B = I + A Σ⁻¹ Aᵀ they are m = B⁻¹ A Σ⁻¹
 y and S Sᵀ = B⁻¹. Between the points a function follows the prior, so draws go on by Matheron's rule
-(``gp_draws``).
+(``gaussian.draws``).
 Cost: O(C·n·M² + C·M³), 8·(n·M + C·M²) bytes.
 """
 

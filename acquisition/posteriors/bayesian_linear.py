@@ -2,7 +2,7 @@
 
 Formula: a number is y = w·φ + ε, exact, noise and prior precision τ by evidence in closed form
 (``linear_evidence``). Classes and labels have logits W φ, by Laplace's approximation around the best
-weights (``logistic_laplace``), τ by evidence on a grid, the width of the posterior by four held-out
+weights (``laplace.logistic``), τ by evidence on a grid, the width of the posterior by four held-out
 folds. φ is the standardised item and a one. Shapes: draws weights [T, C, P], P = D + 1, in float64.
 Source: Bishop 2006, chapters 3.5 and 4.5; MacKay 1992.
 The items ARE the features: flat, standardised by training statistics. The factory's module is not

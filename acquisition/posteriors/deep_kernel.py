@@ -3,11 +3,11 @@
 Formula: f_c ~ GP(0, k(g(a), g(b))) with g everything before the network's last layer; p = softmax(f)
 for classes, sigmoid(f) for labels, a number has Gaussian noise. First the network is trained as it is;
 then g, the kernel and the functions' values at M inducing points maximise the evidence lower bound
-(``inducing_points``), from the closed form of ``sparse_values`` on. Draws are functions (``gp_draws``).
+(``inducing_points``), from the closed form of ``sparse_values`` on. Draws are functions (``gaussian.draws``).
 Source: Wilson et al. 2016, https://arxiv.org/abs/1511.02222; gpytorch (``pip install
 "active-labeling-workbench[gp]"``).
 Cost: twice (for the temperature) the training of the network, then O(C·(M³ + B·M²)) per step of B items
-in float64; scoring as in ``gp_draws`` with n = M. When: items that no fixed features describe, and
+in float64; scoring as in ``gaussian.draws`` with n = M. When: items that no fixed features describe, and
 distance from what was seen should count. What to tune: ``tuning_epochs``: with many the features fold
 what was not seen onto what was (Ober et al. 2021, https://arxiv.org/abs/2102.12108), with 0 they stay
 those of the network.

@@ -1,18 +1,17 @@
 """Gaussian process: an exact one on the items' features, with Dirichlet labels for classes.
 
 Formula: a class label counts as Dirichlet(α) with α = α_ε + 1 for the class and α_ε for the others; its
-log-normal approximation ỹ = ln α − σ²/2, σ² = ln(1/α + 1), makes classification C regressions with
-known noise, p = softmax(f / temperature) (Milios et al. 2018, https://arxiv.org/abs/1805.10915). Each
-independent label is two classes. A number is regressed on directly, its noise is found with the kernel
-(``gp_kernel``). Draws are functions (``gp_draws``). The items ARE the features: flat, standardised by
-training statistics. The factory's module is not trained, it only tells the number of outputs.
-Cost: fitting and drawing O(C·n³) in float64, a second for 300 items of 10 classes; scoring as in
-``gp_draws``.
-When: small label sets (up to ``max_items``) on good fixed features; for more "svgp". Far from all items
-it knows that it does not know. What to tune: nothing to begin with. ``temperature`` repairs the
-under-confidence of Dirichlet labels by leave-one-out likelihood; ``scaling`` tells whether the features
-have one unit ("common": pixels, embeddings) or each its own ("each": tables), None takes what has the
-larger marginal likelihood.
+log-normal approximation ỹ = ln α − σ²/2, σ² = ln(1/α + 1), makes classification C regressions with known
+noise, p = softmax(f / temperature) (Milios et al. 2018, https://arxiv.org/abs/1805.10915). Each independent
+label is two classes. A number is regressed on directly, its noise is found with the kernel
+(``gaussian.kernel``). Draws are functions (``gaussian.draws``). The items ARE the features: flat,
+standardised by training statistics. The factory's module is not trained, it only tells the number of
+outputs. Cost: fitting and drawing O(C·n³) in float64, a second for 300 items of 10 classes; scoring as in
+``gaussian.draws``. When: small label sets (up to ``max_items``) on good fixed features; for more "svgp".
+Far from all items it knows that it does not know. What to tune: nothing to begin with. ``temperature``
+repairs the under-confidence of Dirichlet labels by leave-one-out likelihood; ``scaling`` tells whether the
+features have one unit ("common": pixels, embeddings) or each its own ("each": tables), None takes what has
+the larger marginal likelihood.
 """
 
 from __future__ import annotations

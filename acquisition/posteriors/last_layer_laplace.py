@@ -1,7 +1,7 @@
 """Last-layer Laplace: a Gaussian around the trained weights of the last layer, of any network.
 
-Formula: w ~ N(ŵ, (H + τI)⁻¹) with the curvature H of the likelihood (``laplace_curvature``) and the
-prior precision τ (``laplace_precision``). Shapes: draws weights [T, C, D + 1] of a layer with D inputs
+Formula: w ~ N(ŵ, (H + τI)⁻¹) with the curvature H of the likelihood (``laplace.curvature``) and the
+prior precision τ (``laplace.prior_precision``). Shapes: draws weights [T, C, D + 1] of a layer with D inputs
 and a bias. Exact for a mean with ``heads.Homoscedastic`` at its noise (Bayesian linear regression on
 the features); for the log variance of ``heads.Heteroscedastic`` the expected curvature is taken.
 Source: MacKay 1992; Daxberger et al. 2021, https://arxiv.org/abs/2106.14806.

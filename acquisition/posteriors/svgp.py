@@ -4,11 +4,11 @@ Formula: functions told by their values at M inducing points, which are items dr
 (``sparse_values``); labels count as Dirichlet (``dirichlet_labels``), so that the maximum of the
 variational bound over those values has a closed form and nothing is trained in steps. Kernel and noise
 are those of an exact Gaussian process on at most 512 items, the temperature is that of four held-out
-folds. Draws are functions (``gp_draws``). The items ARE the features: flat, standardised by training
+folds. Draws are functions (``gaussian.draws``). The items ARE the features: flat, standardised by training
 statistics. The factory's module is not trained, it only tells the number of outputs. Source: Titsias
 2009; Hensman et al. 2015, https://arxiv.org/abs/1411.2005; Milios et al. 2018,
 https://arxiv.org/abs/1805.10915.
-Cost: fitting O(C·n·M²) in float64; scoring as in ``gp_draws`` with n = M. When: thousands to a hundred
+Cost: fitting O(C·n·M²) in float64; scoring as in ``gaussian.draws`` with n = M. When: thousands to a hundred
 thousand labels on good fixed features. What to tune: ``inducing``, more where classes have fine
 borders.
 """
