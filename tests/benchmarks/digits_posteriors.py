@@ -3,7 +3,7 @@
     python tests/benchmarks/digits_posteriors.py [--seeds 4] [--samples 100] [--posteriors NAME …]
 
 Each seed splits the 1,797 images into 300 to train on and 1,497 to test. Network: 64-128-128-10, dropout
-p = 0.25 for ``mc_dropout`` only; ``point`` is one such network without dropout, its entropy the only score.
+p = 0.25 for ``mc_dropout`` only; ``point`` has entropy as its only score.
 Printed are means over the seeds with their standard deviations; the seeds share one data set.
 
 - ECE: top-class confidence, 15 bins of equal width. AURC: mean error over all coverages, surest first.
@@ -23,10 +23,11 @@ from typing import Any, NamedTuple
 
 import torch
 from sklearn.datasets import load_digits
-from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 
 import acquisition
+from acquisition import diagnostics
+from acquisition.diagnostics import ood_auroc
 from acquisition.numerics import entropy
 from acquisition.predictions import Predictions
 
@@ -74,41 +75,12 @@ class Fitted(NamedTuple):
 
 
 def fitted(name: str, data: tuple[Tensor, Tensor], seed: int, samples: int) -> Fitted:
-    """Trains a posterior, or the one network that it is to be better than."""
+    """Trains a posterior."""
     started = time.process_time()
     factory = NETWORKS.get(name, network)
-    if name == "point":  # the mean of all samples is not the point network, so it is trained by itself
-        from acquisition.training import Recipe, made, train
-
-        recipe = Recipe.of(None, 32, 2e-3, 1e-2, "cpu")
-        module = train(
-            made(factory, seed), *data, recipe=recipe, seed=seed, progress=lambda done, total: None
-        )
-        return Fitted(lambda x: module(x).detach().log_softmax(-1)[None], time.process_time() - started)
     posterior = acquisition.fit(name, factory, data, seed=seed, **OPTIONS.get(name, {}))
     seconds = time.process_time() - started
     return Fitted(lambda x: acquisition.predict(posterior, x, n_samples=samples, seed=seed), seconds)
-
-
-def calibration_error(probs_N_C: Tensor, targets_N: Tensor, bins: int = 15) -> float:
-    """Computes Σ_b (n_b / N) |accuracy_b − confidence_b|."""
-    confidence, predicted = probs_N_C.max(-1)
-    place = (confidence * bins).long().clamp_max(bins - 1)
-    gap = (predicted == targets_N).double() - confidence.double()
-    return float(torch.zeros(bins, dtype=torch.double).index_add(0, place, gap).abs().sum()) / len(targets_N)
-
-
-def risk_coverage(probs_N_C: Tensor, targets_N: Tensor) -> float:
-    """Computes the mean over all coverages of the error among the most confident."""
-    confidence, predicted = probs_N_C.max(-1)
-    wrong = (predicted != targets_N).double()[confidence.argsort(descending=True)]
-    return float((wrong.cumsum(0) / torch.arange(1, len(wrong) + 1)).mean())
-
-
-def detection(inside: Tensor, outside: Tensor) -> float:
-    """Computes the area under the ROC of scores, larger outside."""
-    labels = torch.cat([torch.zeros(len(inside)), torch.ones(len(outside))])
-    return float(roc_auc_score(labels.numpy(), torch.cat([inside, outside]).numpy()))
 
 
 def scores(log_probs_T_N_C: Tensor) -> tuple[Tensor, Tensor]:
@@ -129,7 +101,7 @@ def held_out_classes(name: str, data: Split, seed: int, samples: int) -> float:
     known = data.train_targets < KNOWN
     found = fitted(name, (data.train[known], data.train_targets[known]), seed, samples)
     information_N = scores(found.predict(data.test))[1]
-    return detection(information_N[data.test_targets < KNOWN], information_N[data.test_targets >= KNOWN])
+    return ood_auroc(information_N[data.test_targets < KNOWN], information_N[data.test_targets >= KNOWN])
 
 
 def measured(name: str, seed: int, samples: int) -> dict[str, float]:
@@ -139,17 +111,16 @@ def measured(name: str, seed: int, samples: int) -> dict[str, float]:
     started = time.process_time()
     log_probs_T_N_C = found.predict(data.test)
     seconds = time.process_time() - started
-    probs_N_C, targets = log_probs_T_N_C.double().exp().mean(0), data.test_targets
+    targets = data.test_targets
     inside = scores(log_probs_T_N_C)
     outside = {k: scores(found.predict(x)) for k, x in strange(data.test, seed).items()}
-    far = {k: max(detection(a, b) for a, b in zip(inside, pair, strict=True)) for k, pair in outside.items()}
-    onehot = nn.functional.one_hot(targets, probs_N_C.shape[1])
+    far = {k: max(ood_auroc(a, b) for a, b in zip(inside, pair, strict=True)) for k, pair in outside.items()}
     return far | {
-        "acc": float((probs_N_C.argmax(-1) == targets).double().mean()),
-        "NLL": float(-probs_N_C.gather(1, targets[:, None]).log().mean()),
-        "ECE": calibration_error(probs_N_C, targets),
-        "Brier": float(((probs_N_C - onehot) ** 2).sum(-1).mean()),
-        "AURC": risk_coverage(probs_N_C, targets),
+        "acc": diagnostics.accuracy(log_probs_T_N_C, targets),
+        "NLL": diagnostics.negative_log_likelihood(log_probs_T_N_C, targets),
+        "ECE": diagnostics.expected_calibration_error(log_probs_T_N_C, targets),
+        "Brier": diagnostics.brier_score(log_probs_T_N_C, targets),
+        "AURC": diagnostics.risk_coverage(log_probs_T_N_C, targets).area,
         "cls MI": float("nan") if name == "point" else held_out_classes(name, data, seed, samples),
         "train s": found.seconds,
         "score s": seconds,
@@ -171,7 +142,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--samples", type=int, default=100)
-    parser.add_argument("--posteriors", nargs="+", default=["point", *acquisition.catalog()["posteriors"]])
+    parser.add_argument("--posteriors", nargs="+", default=list(acquisition.catalog()["posteriors"]))
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     print(f"| posterior | {' | '.join(METRICS)} |\n|{'---|' * (len(METRICS) + 1)}")
