@@ -125,7 +125,11 @@ def build(kind: str, name: str, options: Mapping[str, Any]) -> Any:
     for option in options:
         if option not in known:
             raise InvalidOption(_unknown_option(name, option, known))
-    return found.build(**options)
+    try:
+        return found.build(**options)
+    except (TypeError, AttributeError) as error:
+        given = ", ".join(f"{option}={value!r}" for option, value in options.items())
+        raise InvalidOption(f"{name!r} can not take {given}: {error}.") from error
 
 
 def options_of(kind: str, name: str) -> frozenset[str]:

@@ -154,6 +154,12 @@ def refuse_rows(bad_N: Tensor, what: str, first_row: int = 0) -> None:
     raise NotFinite(f"NaN or infinity in the {what} of {int(bad_N.sum())} rows: {shown}.", rows)
 
 
+def check_seed(seed: int) -> None:
+    """Refuses what is no seed: a whole number from 0 to 2⁶³ − 1."""
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
+        raise InvalidOption(f"seed is {seed!r}; a whole number from 0 to 2**63 - 1 is expected.")
+
+
 def check_count(name: str, value: int, least: int = 1) -> None:
     """Refuses what is not a whole number of at least ``least``."""
     if isinstance(value, bool) or not isinstance(value, int) or value < least:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any, cast
 
 from torch import Tensor
 
 from acquisition.catalog import build, needs
-from acquisition.checks import check_count, check_features, check_log_probs, check_scores
+from acquisition.checks import check_count, check_features, check_log_probs, check_scores, check_seed
+from acquisition.disagreement import refuse_one_network
 from acquisition.errors import InvalidInput
+from acquisition.predictions import Gaussians
 from acquisition.scoring import score
 from acquisition.types import Candidates, Selection, Selector
 
@@ -42,24 +46,42 @@ def select(
         InvalidInput: The candidates lack what the selector needs, or are fewer than ``batch_size``.
     """
     selector = cast(Selector, build("selectors", name, options))
-    complete = _complete(name, candidates, function, needs("selectors", name, options))
     check_count("batch_size", batch_size)
+    check_seed(seed)
+    needed = needs("selectors", name, options)
+    complete = _complete(name, candidates, partial(_scored, function, seed), needed)
     if batch_size > _size(complete):
         raise InvalidInput(f"{batch_size} items were asked for, only {_size(complete)} candidates are there.")
     return selector(complete, batch_size, seed=seed)
 
 
 def _complete(
-    name: str, candidates: Tensor | Candidates, function: str, needed: frozenset[str]
+    name: str, candidates: Tensor | Candidates, scored: Callable[[Candidates], Tensor], needed: frozenset[str]
 ) -> Candidates:
+    if isinstance(candidates, Gaussians):
+        raise InvalidInput(
+            "Predictions of numbers are chosen from by their scores: "
+            'Candidates(scores_N=acquisition.score("bald", predictions)).'
+        )
     given = candidates if isinstance(candidates, Candidates) else Candidates(log_probs_T_N_C=candidates)
     if "scores" in needed and given.scores_N is None and given.log_probs_T_N_C is not None:
-        given = replace(given, scores_N=score(function, given.log_probs_T_N_C))
+        given = replace(given, scores_N=scored(given))
     for need, tensor in _tensors(given).items():
         if need in needed and tensor is None:
             raise InvalidInput(f"{name!r} needs {need} of the candidates: Candidates({_FIELDS[need]}=…).")
     _check(given, needed)
     return given
+
+
+def _scored(function: str, seed: int, given: Candidates) -> Tensor:
+    """Scores candidates for a selector that needs it."""
+    assert given.log_probs_T_N_C is not None
+    needed = needs("functions", function)
+    if "samples" in needed and len(given.log_probs_T_N_C) < 2:
+        refuse_one_network(function)
+    at_hand = {"seed": seed, "features": given.features_N_D, "labeled": given.labeled_M_D}
+    options = {name: value for name, value in at_hand.items() if name in needed and value is not None}
+    return score(function, given.log_probs_T_N_C, **options)
 
 
 def _check(given: Candidates, needed: frozenset[str]) -> None:

@@ -31,6 +31,8 @@ def compose(name: str, scores: Mapping[str, Tensor], **options: Any) -> Tensor:
         NotFinite: NaN or infinity in a score.
     """
     composition = cast(Composition, build("compositions", name, options))
+    if not isinstance(scores, Mapping):
+        raise InvalidInput(f'Expected scores by name, {{"bald": scores_N}}, found {type(scores).__name__}.')
     if not scores:
         raise InvalidInput("There are no scores to compose.")
     for scores_N in scores.values():
@@ -38,4 +40,6 @@ def compose(name: str, scores: Mapping[str, Tensor], **options: Any) -> Tensor:
     sizes = {key: len(scores_N) for key, scores_N in scores.items()}
     if len(set(sizes.values())) > 1:
         raise InvalidInput(f"The scores are of different numbers of items: {sizes}.")
-    return composition(scores)
+    scores_N = composition({key: own.float() if own.itemsize < 4 else own for key, own in scores.items()})
+    check_scores(scores_N)
+    return scores_N

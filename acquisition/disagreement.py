@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 from torch import Tensor
 
 from acquisition.errors import NotStochastic
@@ -12,10 +14,15 @@ from acquisition.types import Draw
 def refuse_one_sample(function: str, draw: Draw) -> None:
     """Raises ``NotStochastic`` where there is nobody to disagree with."""
     if len(draw) < 2:
-        raise NotStochastic(
-            f"{function!r} measures how networks disagree, and this is one network. Take n_samples=2 or more "
-            'of a posterior that has them, or a function of one network: "margin" or "predictive_entropy".'
-        )
+        refuse_one_network(function)
+
+
+def refuse_one_network(function: str) -> NoReturn:
+    """Raises ``NotStochastic`` for a function of disagreement."""
+    raise NotStochastic(
+        f"{function!r} measures how networks disagree, and this is one network. Take n_samples=2 or more "
+        'of a posterior that has them, or a function of one network: "margin" or "predictive_entropy".'
+    )
 
 
 class Disagreement:

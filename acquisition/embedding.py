@@ -7,7 +7,7 @@ from torch import Tensor
 
 from acquisition.checks import check_items
 from acquisition.errors import InvalidInput
-from acquisition.prediction import item_chunks
+from acquisition.prediction import item_chunks, translated
 from acquisition.types import Batches, Posterior
 
 
@@ -25,17 +25,20 @@ def embed(posterior: Posterior, inputs: Batches) -> Tensor:
         InvalidInput: There are no items, or the model can not take them.
         NotFinite: NaN or infinity in the items.
     """
-    found = [embedded(posterior, chunk) for chunk in item_chunks(inputs)]
+    found, start = [], 0
+    for chunk in item_chunks(inputs):
+        found.append(embedded(posterior, chunk, start))
+        start += len(chunk)
     if not found:
         raise InvalidInput("There are no items to embed.")
     return torch.cat(found)
 
 
-def embedded(posterior: Posterior, inputs: Tensor) -> Tensor:
-    """Embeds one chunk."""
-    check_items(inputs)
+def embedded(posterior: Posterior, inputs: Tensor, start: int = 0) -> Tensor:
+    """Embeds one chunk; rows are counted from ``start``."""
+    check_items(inputs, start)
     own = getattr(posterior, "embed", None)
     with torch.inference_mode():
-        placed = inputs.to(posterior.device)
-        features_N_D = posterior.features(placed) if own is None else own(placed)
-        return features_N_D.flatten(1).float().cpu()
+        placed = inputs.to(posterior.device, copy=True)  # a model may write into what it is given
+        run = posterior.features if own is None else own
+        return translated(lambda: run(placed), inputs).flatten(1).float().cpu()

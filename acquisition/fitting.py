@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any, cast
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from acquisition.catalog import build, method, notice
+from acquisition.checks import check_seed
 from acquisition.errors import InvalidInput
 from acquisition.tasks import Task, check_task
 from acquisition.types import Fitter, ModuleFactory, Posterior, Progress
@@ -46,6 +47,12 @@ def fit(
         NotStochastic: The model has no dropout, or the ensemble one member.
     """
     fitter = cast(Fitter, build("posteriors", name, options))
+    check_seed(seed)
+    if isinstance(module_factory, nn.Module) or not callable(module_factory):
+        raise InvalidInput(
+            f"Expected a function that makes a new network, found {type(module_factory).__name__}: "
+            "for example lambda: nn.Sequential(…)."
+        )
     if not isinstance(data, tuple | list) or len(data) != 2:
         raise InvalidInput("Expected the data as a pair (inputs, targets).")
     inputs, targets = data
@@ -62,13 +69,16 @@ def restore(
         name: The posterior's name in ``catalog()``.
         module_factory: As for ``fit``.
         state: Saved tensors, for example read from a safetensors file.
-        task: What the posterior was fitted for, its ``task``.
+        task: What the posterior was fitted for, its ``task``; it is not among the tensors, so give it
+            where it is not "classification".
 
     Raises:
         UnknownMethod: There is no such posterior.
         InvalidInput: The tensors belong to another model.
     """
     found = method("posteriors", name)
+    if not isinstance(state, Mapping):
+        raise InvalidInput(f"Expected the tensors of posterior.state(), found {type(state).__name__}.")
     return cast(Posterior, found.restore(module_factory, state, task=check_task(task)))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import torch
@@ -11,9 +12,11 @@ from torch import Tensor, nn
 def last_input(module: nn.Module, inputs: Tensor) -> Tensor:
     """Runs a module and returns what its last ``nn.Linear`` was given; its output where it has none."""
     given: list[Tensor] = []
+    thread = threading.get_ident()  # the hooks are on a model that other threads may be running
 
     def note(_: nn.Module, arguments: tuple[Any, ...]) -> None:
-        given.append(arguments[0])
+        if threading.get_ident() == thread:
+            given.append(arguments[0])
 
     hooks = [m.register_forward_pre_hook(note) for m in module.modules() if isinstance(m, nn.Linear)]
     try:

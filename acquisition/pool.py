@@ -58,6 +58,7 @@ def score_pool(
         NotFinite: NaN or infinity in items or outputs; its ``rows`` count over the pool.
         NotStochastic: The function measures disagreement and all samples are equal.
     """
+    check_count("start", start, least=0)
     placed = posterior if device is None else posterior.to(usable(device))
     pairs = scored_chunks(placed, batches, function, drawn(placed, n_samples, seed), seed, start, options)
     return (scored for _, scored in pairs)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from acquisition.checks import check_count, check_items, check_raw
+from acquisition.checks import check_count, check_items, check_raw, check_seed
 from acquisition.errors import InvalidInput
 from acquisition.numerics import log_softmax
 from acquisition.predictions import AnyPredictions, Gaussians, Outputs, Predictions, joined, summarize
@@ -84,6 +84,12 @@ def predict_with(posterior: Posterior, inputs: Batches, draw: Draw) -> Outputs:
 def drawn(posterior: Posterior, n_samples: int, seed: int) -> Draw:
     """Draws as many samples as asked for, or as many as there are."""
     check_count("n_samples", n_samples)
+    check_seed(seed)
+    if not hasattr(posterior, "draw"):
+        raise InvalidInput(
+            f"Expected a posterior, found {type(posterior).__name__}. A trained network becomes one by "
+            "acquisition.mc_dropout(model), several by acquisition.ensemble(models)."
+        )
     limit = posterior.max_samples
     return posterior.draw(n_samples if limit is None else min(n_samples, limit), seed=seed)
 
@@ -124,16 +130,25 @@ def item_chunks(batches: Batches) -> Iterator[Tensor]:
 
 def tensors_of(batches: Batches) -> Iterable[Tensor]:
     """Yields the tensors of a pool."""
+    if not isinstance(batches, Iterable):
+        raise InvalidInput(
+            f"Expected a tensor of items or an iterable of them, found {type(batches).__name__}."
+        )
     for batch in [batches] if isinstance(batches, Tensor) else batches:
-        if not isinstance(batch, Tensor) or batch.dim() < 1:
-            raise InvalidInput(f"Expected tensors of items, found {type(batch).__name__}.")
+        if not isinstance(batch, Tensor):
+            raise InvalidInput(
+                f"Expected tensors of items, found {type(batch).__name__}. Of a DataLoader with targets give "
+                "(inputs for inputs, _ in loader); of arrays torch.from_numpy(array)."
+            )
+        if batch.dim() < 1:
+            raise InvalidInput("Expected a tensor with one row per item, found a single number.")
         yield batch
 
 
 def _raw_outputs(posterior: Posterior, inputs: Tensor, draw: Draw, start: int) -> Tensor:
     check_items(inputs, start)
     with torch.inference_mode():
-        raw_T_N_O = _raw(posterior, inputs, draw)
+        raw_T_N_O = translated(lambda: _raw(posterior, inputs, draw), inputs)
         check_raw(posterior.task, raw_T_N_O, len(inputs), start)
         return raw_T_N_O
 
@@ -149,12 +164,19 @@ def interpreted(task: Task, raw_T_N_O: Tensor) -> Outputs:
 
 
 def _raw(posterior: Posterior, inputs: Tensor, draw: Draw) -> Tensor:
+    return posterior.forward(draw, posterior.features(inputs.to(posterior.device)))
+
+
+def translated(call: Callable[[], Tensor], inputs: Tensor) -> Tensor:
+    """Runs a model and says what it can not take."""
     try:
-        return posterior.forward(draw, posterior.features(inputs.to(posterior.device)))
+        return call()
     except torch.OutOfMemoryError:
         raise
-    except (RuntimeError, TypeError, IndexError) as error:
-        message = str(error).strip().splitlines()[0]
+    except (RuntimeError, TypeError, IndexError, ValueError, KeyError, AttributeError) as error:
+        message = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        if "got dict" in message or "got tuple" in message or "has no attribute" in message:
+            message += ". Does it return one tensor of class scores [N, C]?"
         raise InvalidInput(
             f"The model can not take items of shape {list(inputs.shape[1:])} and type {inputs.dtype}: "
             f"{message}"

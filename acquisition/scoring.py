@@ -42,6 +42,10 @@ def score(name: str, log_probs_T_N_C: Outputs, **options: Any) -> Tensor:
     if "features" in needs("functions", name) and features_N_D is None:
         raise InvalidInput(f"{name!r} looks at the items' embeddings: give features=features_N_D.")
     rows_N = torch.arange(n_items(log_probs_T_N_C))
+    if features_N_D is not None and len(features_N_D) != len(rows_N):
+        raise InvalidInput(
+            f"There are predictions of {len(rows_N)} items and features of {len(features_N_D)}."
+        )
     return applied(name, function, log_probs_T_N_C, rows_N, features_N_D)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -97,9 +98,11 @@ def train(
     """
     data = checked_data(inputs, targets, recipe.device)
     module.to(recipe.device).train()
+    if not any(parameter.requires_grad for parameter in module.parameters()):
+        raise InvalidInput("All parameters of the model are frozen; at least its last layer has to learn.")
     optimizer = recipe.optimizer(list(module.parameters()))
     n_epochs = recipe.n_epochs(len(data.inputs))
-    with forked(derived_seed(seed, 1)):
+    with forked(derived_seed(seed, 1)), torch.inference_mode(False), torch.enable_grad():
         for epoch in range(n_epochs):
             loss = _epoch(module, optimizer, data, batches(len(data.inputs), recipe, seed, epoch))
             refuse_loss(loss, epoch)
@@ -161,6 +164,8 @@ def _check_classes(logits_N_C: Tensor, targets: Tensor) -> None:
             f"The targets go up to class {largest}, the model has only {logits_N_C.shape[1]} outputs "
             f"(classes 0 to {logits_N_C.shape[1] - 1})."
         )
+    if logits_N_C.shape[1] < 2:
+        raise InvalidInput("The model has one output; at least two class scores per item are expected.")
     refuse_probabilities(logits_N_C.detach())
 
 
@@ -199,10 +204,12 @@ def checked_data(inputs: Tensor, targets: Tensor, device: torch.device) -> Data:
     return Data(inputs.to(device), prepared(task, targets, device), task)
 
 
-def made(module_factory: ModuleFactory, seed: int) -> nn.Module:
+def made(module_factory: ModuleFactory, seed: int, *, copied: bool = True) -> nn.Module:
     """Makes a module whose initial weights follow from the seed; the global random state stays as it was."""
     with forked(derived_seed(seed, 0)):
         module = module_factory()
+        # The factory may hand out one that somebody keeps; a large base is not worth a copy.
+        module = copy.deepcopy(module) if copied else module
     if not isinstance(module, nn.Module):
         raise InvalidInput(f"The module factory returned {type(module).__name__}, not a torch.nn.Module.")
     return module

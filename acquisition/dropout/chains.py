@@ -92,8 +92,9 @@ def _is_weight(layer: nn.Module) -> bool:
 
 
 def hooked(module: nn.Module) -> bool:
-    """Whether a module has hooks, which run only where it is called."""
-    return bool(module._forward_hooks or module._forward_pre_hooks)
+    """Whether a module has hooks or a forward of its own, which run only where it is called."""
+    own = "forward" in vars(module)  # set on the instance, as wrappers of libraries do
+    return bool(own or module._forward_hooks or module._forward_pre_hooks)
 
 
 def _sound(found: list[Stage], sites: dict[SiteKey, Site], rank: int) -> bool:
@@ -127,6 +128,8 @@ def _thinnable(site: Site, previous: Stage) -> bool:
 
 def _rank_after(layers: tuple[nn.Module, ...], rank: int) -> int:
     for layer in layers:
+        if type(layer) in POOLING and rank != 4:
+            return -1
         if type(layer) is nn.Flatten:
             if (layer.start_dim, layer.end_dim) != (1, -1):
                 return -1

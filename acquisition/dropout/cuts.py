@@ -31,7 +31,8 @@ class Cut(NamedTuple):
 def cut(noise: Noise, t: int, weight: WeightLayer, *, away: bool) -> Cut:
     """Cuts out what network ``t`` keeps, or what is to be taken ``away`` from the sum of all units."""
     factors = noise.factor[t].flatten()
-    wanted = factors.max() - factors if away else factors
+    # The largest factor of all networks: one that lost every unit has none of its own to measure by.
+    wanted = noise.factor.max() - factors if away else factors
     units = _filled(wanted, LINEAR_WIDTH if isinstance(weight, nn.Linear) else IMAGE_WIDTH)
     return Cut(units, wanted[units], len(factors))
 

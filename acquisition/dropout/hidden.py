@@ -32,6 +32,18 @@ FUNCTIONAL = (
     functional.alpha_dropout,
     functional.feature_alpha_dropout,
 )
+#: The same below ``functional``: (items, p, train).
+BUILT_IN = (
+    torch.dropout,
+    torch.dropout_,
+    torch.alpha_dropout,
+    torch.alpha_dropout_,
+    torch.feature_dropout,
+    torch.feature_dropout_,
+    torch.feature_alpha_dropout,
+    torch.feature_alpha_dropout_,
+    torch.native_dropout,
+)
 
 
 def refuse_hidden_layers(model: nn.Module) -> None:
@@ -49,7 +61,7 @@ def refuse_functional(model: nn.Module, items: Tensor) -> None:
     witness = copy.deepcopy(model)
     with forked(0), torch.no_grad(), _Watch(), _training(witness):
         try:
-            witness(items)
+            witness(items.clone())
         except (RuntimeError, ValueError, TypeError, IndexError) as error:
             raise InvalidInput(
                 f"The model can not take items of shape {list(items.shape[1:])} in training mode, where its "
@@ -80,6 +92,9 @@ def _active_p(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str,
         call = inspect.signature(func).bind(*args, **kwargs)
         call.apply_defaults()
         return float(call.arguments["p"]) if call.arguments["training"] else 0.0
+    if func in BUILT_IN:
+        p, training = (*args[1:3], kwargs.get("p", 0.0), kwargs.get("train", True))[:2]
+        return float(p) if training else 0.0
     if func is functional.scaled_dot_product_attention:
         return float(kwargs.get("dropout_p", args[4] if len(args) > 4 else 0.0))
     return 0.0

@@ -155,7 +155,7 @@ def first_dropout(layers: list[nn.Module]) -> int:
 
 
 def recorded_sites(module: nn.Module, sampling: Sampling, item: Tensor) -> dict[SiteKey, Site]:
-    """Finds the sites of a module by a pass of one item."""
+    """Finds the sites of a module by a pass of a few items, which it may write into."""
     with torch.inference_mode(), sampling.recording(len(item)) as sites:
-        module(item)
+        module(item.clone())
     return sites

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from torch import nn
 
+from acquisition.dropout.written import own_code
 from acquisition.products import quicken
 
 FUSED = (nn.MultiheadAttention, nn.TransformerEncoder, nn.TransformerEncoderLayer)
@@ -21,15 +22,25 @@ Swap = Callable[[nn.Module], nn.Module | None]
 def frozen_copy(model: nn.Module, swap: Swap) -> nn.Module:
     """Copies a model in evaluation mode, each layer replaced that ``swap`` has another one for."""
     model = swapped(copy.deepcopy(model).eval(), swap)
+    if not own_code(model):
+        not_in_place(model.modules())
     for layer in model.modules():
-        if isinstance(getattr(layer, "inplace", None), bool):
-            layer.inplace = False  # type: ignore[assignment]  # a prefix shared by T passes must not change
-        if isinstance(layer, FUSED) and not (type(layer) is nn.MultiheadAttention and layer.dropout):
+        if type(layer) in FUSED and not (type(layer) is nn.MultiheadAttention and layer.dropout):
             layer.training = True  # only its own flag: the fused path of evaluation skips dropout layers
     for parameter in model.parameters():
         parameter.requires_grad_(False)
     quicken(model)
     return model
+
+
+def not_in_place(layers: Iterable[nn.Module]) -> None:
+    """Has layers leave their input as it is: T passes share it.
+
+    Only where each value has one reader: user's code may count on the change that an in-place layer makes.
+    """
+    for layer in layers:
+        if isinstance(getattr(layer, "inplace", None), bool):
+            layer.inplace = False  # type: ignore[assignment]
 
 
 def swapped(model: nn.Module, swap: Swap) -> nn.Module:

@@ -9,6 +9,7 @@ is used.
 
 from __future__ import annotations
 
+import copy
 import warnings
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -38,7 +39,7 @@ class _Tracer(fx.Tracer):
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:  # noqa: ARG002
         if type(m) is nn.Sequential:
             return hooked(m)
-        return hooked(m) or type(m).__module__.startswith(("torch.", "acquisition."))
+        return hooked(m) or type(m).__module__.startswith(("torch.nn.", "acquisition."))
 
 
 def graph_of(model: nn.Module) -> fx.Graph | None:
@@ -46,7 +47,7 @@ def graph_of(model: nn.Module) -> fx.Graph | None:
     try:
         with warnings.catch_warnings(), forked(0):
             warnings.simplefilter("ignore")
-            graph = _Tracer().trace(model)
+            graph = _Tracer().trace(copy.deepcopy(model))  # tracing may leave marks in caches
     except Exception:  # noqa: BLE001 - a user's code may fail in any way on values that are not there
         return None
     inputs = [node for node in graph.nodes if node.op == "placeholder"]
@@ -59,7 +60,9 @@ def _writes(graph: fx.Graph) -> bool:
     return any((name.endswith("_") and not name.endswith("__")) or name in WRITING for name in names)
 
 
-WRITING = ("setitem", "iadd", "isub", "imul", "itruediv")
+WRITING = frozenset(
+    {"setitem", "iadd", "isub", "imul", "itruediv", "ifloordiv", "imod", "ipow", "iand", "ior", "ixor"}
+)
 
 
 def line_of(model: nn.Module, graph: fx.Graph) -> list[nn.Module] | None:

@@ -5,6 +5,7 @@ Source: Scheffer, Decomain and Wrobel 2001, https://doi.org/10.1007/3-540-44816-
 small; turned here so that larger is more wanted).
 """
 
+import torch
 from torch import Tensor
 
 from acquisition.predictions import Predictions
@@ -20,5 +21,7 @@ def build() -> Function:
 
 def score(predictions: Predictions) -> Tensor:
     """Computes scores_N."""
+    if predictions.mean_probs_N_C.shape[-1] == 1:
+        return torch.zeros_like(predictions.mean_probs_N_C[:, 0])  # one class is certain
     best_N_2 = predictions.mean_probs_N_C.topk(2, dim=-1).values
     return 1 - (best_N_2[:, 0] - best_N_2[:, 1])

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from acquisition.checks import check_count, check_features
-from acquisition.errors import InvalidOption
+from acquisition.errors import InvalidInput, InvalidOption
 from acquisition.tasks import TASKS as ALL_TASKS
 from acquisition.types import Function
 
@@ -54,6 +54,12 @@ def build(*, labeled: Tensor | None = None, neighbours: int = 1, metric: str = "
 def score(predictions: Any, *, labeled_M_D: Tensor, neighbours: int, metric: str) -> Tensor:
     """Computes scores_N."""
     features_N_D = predictions.features_N_D.flatten(1)
+    if features_N_D.shape[1] != labeled_M_D.shape[1]:
+        raise InvalidInput(
+            f"The items' embeddings have {features_N_D.shape[1]} numbers, those of labeled items "
+            f"{labeled_M_D.shape[1]}: the same embedding is expected for both."
+        )
+    features_N_D = features_N_D.float() if features_N_D.itemsize < 4 else features_N_D
     labeled_M_D = labeled_M_D.to(features_N_D)
     if metric == "cosine":
         features_N_D, labeled_M_D = functional.normalize(features_N_D), functional.normalize(labeled_M_D)

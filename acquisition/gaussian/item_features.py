@@ -97,6 +97,11 @@ def outputs_of(module: nn.Module) -> int | None:
 
 def _outputs_for(module: nn.Module, data: Data) -> int:
     if data.task == "regression":
+        if (outputs_of(module) or 2) > 2:
+            raise InvalidInput(
+                "Targets in floating point mean regression, and the model of the factory has "
+                f"{outputs_of(module)} outputs. For classes give integer targets."
+            )
         return 2
     if data.task == "multilabel":
         return outputs_of(module) or data.targets.shape[1]

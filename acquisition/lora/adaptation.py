@@ -178,7 +178,7 @@ def adapted(module_factory: ModuleFactory, lora: Lora) -> Adapted:
         InvalidInput: A network without a layer for adapters or without a head.
         InvalidOption: peft is missing, or a name that no layer has.
     """
-    network = made(module_factory, BASE_SEED).eval()
+    network = made(module_factory, BASE_SEED, copied=False).eval()
     head = head_parameters(network, lora.head)
     targets = target_layers(network, lora.targets, head)
     sha256 = base_hash(network, head)
@@ -193,7 +193,7 @@ def readapted(
     Raises:
         InvalidInput: The factory's frozen weights are not those that the adapters were trained beside.
     """
-    network = made(module_factory, BASE_SEED).eval()
+    network = made(module_factory, BASE_SEED, copied=False).eval()
     head = frozenset(name for name in trained if not ADAPTER.match(name))
     sha256 = base_hash(network, head)
     if "base.sha256" not in state or not torch.equal(sha256, state["base.sha256"].cpu()):

@@ -143,12 +143,15 @@ def _trained(
     recipe, n_own = options.recipe, options.recipe.n_epochs(len(data.inputs))
     inputs, targets, _ = data
     module = train(made(module_factory, seed), inputs, targets, recipe=recipe, seed=seed, progress=progress)
+    learns = {name for name, parameter in module.named_parameters() if parameter.requires_grad}
     position = last_linear(module, data.inputs)
     parts = cut(module, position)
     check_cut(parts, module, data.inputs, data.task)
     width = parts.weights_C_P.shape[1] - 1
     start = _started(trunk_features(parts.trunk, data.inputs)[:, :width], data, module, options, seed)
     report = partial(_report, progress, n_own, n_own + options.tuning_epochs)
+    for name, parameter in parts.trunk.body.named_parameters():
+        parameter.requires_grad_(name in learns)
     trained = _tuned(parts.trunk, start, data, Plan(recipe, options.tuning_epochs, seed, report))
     module.load_state_dict(parts.trunk.body.state_dict(), strict=False)
     tensors = start.rest | trained | {"layer": torch.tensor(position)}
@@ -201,8 +204,6 @@ def _n_outputs(module: nn.Module, data: Data) -> int:
 
 
 def _tuned(trunk: Trunk, start: _Started, data: Data, plan: Plan) -> dict[str, Tensor]:
-    for parameter in trunk.parameters():
-        parameter.requires_grad_(True)
     width = start.values.places_M_D.shape[1]
 
     def batch_of(rows: Tensor) -> Batch:

@@ -18,6 +18,8 @@ from torch import Tensor, nn
 from acquisition.checks import check_count
 from acquisition.devices import usable
 from acquisition.dropout.chains import flat
+from acquisition.dropout.patching import not_in_place
+from acquisition.dropout.written import own_code
 from acquisition.errors import InvalidInput, NotStochastic
 from acquisition.last_layer import last_input
 from acquisition.randomness import derived_seed, generator
@@ -43,6 +45,8 @@ def ensemble(models: Sequence[nn.Module], task: Task = "classification") -> Ense
     Raises:
         NotStochastic: One member, or two members with equal parameters.
     """
+    if isinstance(models, nn.Module) and not isinstance(models, nn.ModuleList):
+        raise InvalidInput(f"Expected a list of models, found one {type(models).__name__}.")
     members = list(models)
     for member in members:
         if not isinstance(member, nn.Module):
@@ -184,7 +188,7 @@ class Ensemble:
 
 def looped(members: list[nn.Module], inputs: Tensor) -> Tensor:
     """Runs the members one after the other: faster on a CPU."""
-    return torch.stack([member(inputs) for member in members])
+    return torch.stack([member(inputs.clone() if own_code(member) else inputs) for member in members])
 
 
 def together(members: list[nn.Module], inputs: Tensor) -> Networks:
@@ -213,6 +217,8 @@ def alike(members: list[nn.Module]) -> bool:
 
 def _frozen(member: nn.Module) -> nn.Module:
     frozen = copy.deepcopy(member).eval()
+    if not own_code(frozen):
+        not_in_place(frozen.modules())  # the members share their input
     for parameter in frozen.parameters():
         parameter.requires_grad_(False)
     return frozen

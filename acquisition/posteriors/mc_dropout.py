@@ -20,7 +20,7 @@ from torch.nn.modules.dropout import _DropoutNd
 
 from acquisition.devices import usable
 from acquisition.dropout.attention import drops, mask_attention
-from acquisition.dropout.chains import LINEAR, flat, stages
+from acquisition.dropout.chains import LINEAR, flat, hooked, stages
 from acquisition.dropout.hidden import WAYS_OUT, refuse_functional, refuse_hidden_layers
 from acquisition.dropout.layers import (
     KINDS,
@@ -35,8 +35,9 @@ from acquisition.dropout.mapped import Mapped
 from acquisition.dropout.masks import draw_seeds, make_noise
 from acquisition.dropout.one_product import OneProduct
 from acquisition.dropout.patching import frozen_copy
-from acquisition.dropout.reading import agrees, as_written, own_code, read
+from acquisition.dropout.reading import agrees, as_written, read
 from acquisition.dropout.thinned import Thinned
+from acquisition.dropout.written import own_code
 from acquisition.errors import InvalidInput, NotStochastic
 from acquisition.last_layer import last_input
 from acquisition.tasks import Task, check_task, task_of
@@ -124,7 +125,8 @@ class McDropout:
         self._sampling = next(m.sampling for m in model.modules() if isinstance(m, MaskedDropout))
         self._reading = as_written(model)
         self._prepared: _Prepared | None = None
-        self._tried = not own_code(model)
+        self._writes = own_code(model)  # such code may write into what it is given
+        self._tried = not self._writes
         last = flat(model)[-1]
         self.n_outputs = last.out_features if isinstance(last, nn.Linear) and type(last) in LINEAR else None
 
@@ -137,9 +139,9 @@ class McDropout:
     def features(self, inputs: Tensor) -> Tensor:
         """Runs everything before the first dropout, once per item."""
         if not self._tried and len(inputs):
-            self._try(torch.cat([inputs[:2], inputs[:1]])[:2])
+            self._try(_two_of(inputs))
         with torch.inference_mode():
-            return self._reading.before(inputs)
+            return self._reading.before(inputs.clone() if self._writes else inputs)
 
     def _try(self, items: Tensor) -> None:
         """Looks for hidden dropout in the user's own code, and whether its graph may stand for it."""
@@ -167,7 +169,7 @@ class McDropout:
 
     def embed(self, inputs: Tensor) -> Tensor:
         """Computes features_N_D: what the last layer gets where nothing is dropped."""
-        return last_input(self._model, inputs)
+        return last_input(self._model, inputs.clone() if self._writes else inputs)
 
     def to(self, device: torch.device | str) -> McDropout:
         """Returns this posterior on a device; itself where it is there already."""
@@ -188,7 +190,7 @@ class McDropout:
 
     def _prepare(self, draw: Draw, features: Tensor) -> Engine:
         suffix = nn.Sequential(*self._reading.after)
-        sites = recorded_sites(suffix, self._sampling, features[:1])
+        sites = recorded_sites(suffix, self._sampling, _two_of(features))
         if not sites:
             raise NotStochastic(f"The model has dropout layers but never calls them. {WAYS_OUT}")
         noise = make_noise(sites, draw.state["seeds"], features.device)
@@ -196,10 +198,19 @@ class McDropout:
         return fastest or Mapped(suffix, self._sampling, noise, pure=self._reading.pure)
 
 
+def _two_of(items: Tensor) -> Tensor:
+    """Takes two items, the first one twice where there is no second: code may treat a single one apart."""
+    return torch.cat([items[:2], items[:1]])[:2]
+
+
+def _log_softmax(layer: nn.Module) -> bool:
+    return type(layer) is nn.LogSoftmax and layer.dim in (1, -1) and not hooked(layer)
+
+
 def _fastest(
     suffix: list[nn.Module], sites: dict[SiteKey, Site], noise: Mapping[SiteKey, Noise], features: Tensor
 ) -> Engine | None:
-    normalized = isinstance(suffix[-1], nn.LogSoftmax) and suffix[-1].dim in (1, -1)
+    normalized = _log_softmax(suffix[-1])
     chain = stages(suffix[:-1] if normalized else suffix, sites, features.dim())
     if chain is None or chain[0].site is None:
         return None

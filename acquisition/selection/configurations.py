@@ -39,8 +39,8 @@ class Configurations:
 def unlabeled(n_samples: int, device: torch.device) -> Configurations:
     """Returns the one configuration of no labels."""
     return Configurations(
-        weights_M=torch.ones(1, device=device),
-        posteriors_M_T=torch.full((1, n_samples), 1 / n_samples, device=device),
+        weights_M=torch.ones(1, device=device, dtype=torch.float32),
+        posteriors_M_T=torch.full((1, n_samples), 1 / n_samples, device=device, dtype=torch.float32),
     )
 
 

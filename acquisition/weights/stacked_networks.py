@@ -189,5 +189,5 @@ class Mapped:
 
 def one(module: nn.Module, weights: Weights, items: Tensor) -> Tensor:
     """Runs a module with some of its tensors replaced."""
-    outputs_N_O: Tensor = functional_call(module, dict(weights), (items,))
+    outputs_N_O: Tensor = functional_call(module, dict(weights), (items.clone(),))
     return outputs_N_O

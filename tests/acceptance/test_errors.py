@@ -485,7 +485,7 @@ def test_unlabeled_rows_go_to_the_pool_and_labels_of_no_class_are_named(folder: 
         ("samples = 8", 'samples = 8\nname = "ensembl"', ("[posterior] name", "'ensemble'")),
         ("samples = 8", "samples = 1", ("posterior.samples", "2")),
         ("[round]", '[acquisition]\nfunction = "bal"\n[round]', ("[acquisition] function", "'bald'")),
-        ("[round]", '[acquisition]\nselector = "kmeans"\n[round]', ("[acquisition] selector", "features")),
+        ("[round]", '[acquisition]\ncoverage = "badge"\n[round]', ("[acquisition] coverage", "log_probs")),
         ("[round]", "[acquisition]\nselector_options = { beta = -1 }\n[round]", ("beta",)),
     ],
 )
