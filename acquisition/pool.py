@@ -21,7 +21,7 @@ from acquisition.predictions import (
     RegressionPredictions,
     summed,
 )
-from acquisition.scoring import applied, refuse_other_task, score_summary
+from acquisition.scoring import applied, refuse_other_task, refuse_task, score_summary
 from acquisition.types import Batches, Draw, Function, Posterior, RankedPool, ScoredChunk
 
 
@@ -74,6 +74,7 @@ def scored_chunks(
     options: Mapping[str, Any],
 ) -> Iterator[tuple[Chunk, ScoredChunk]]:
     """Streams chunks with their scores by the networks of a draw; else as ``score_pool``."""
+    refuse_task(function, posterior.task)
     scorer = _Scorer(posterior, function, _function(posterior, function, draw, seed, options))
     if "samples" in needs("functions", function):
         refuse_one_sample(function, draw)

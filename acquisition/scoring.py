@@ -79,7 +79,11 @@ def score_summary(function: Function, predictions: AnyPredictions, outputs: Outp
 
 def refuse_other_task(name: str, outputs: Outputs) -> None:
     """Raises ``InvalidInput`` where a function is not for this kind of prediction."""
-    found = kind_of(outputs)
+    refuse_task(name, kind_of(outputs))
+
+
+def refuse_task(name: str, found: str) -> None:
+    """Raises ``InvalidInput`` where a function is not for this task."""
     known = getattr(method("functions", name), "TASKS", DEFAULT_TASKS)
     if found not in known:
         raise InvalidInput(f"{name!r} is for {' and '.join(known)}; these are predictions of {found}.")

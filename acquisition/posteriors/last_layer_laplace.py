@@ -86,6 +86,7 @@ def last_layer_laplace(
     if any(not isinstance(pair, tuple | list) or len(pair) != 2 for pair in (data, held_out or data)):
         raise InvalidInput("Expected data and held_out as pairs (inputs, targets).")
     options = Options(check_structure(structure), check_precision(prior_precision))
+    checked_data(*data, torch.device("cpu"))  # before it is shuffled, so that rows are told by their number
     frozen = copy.deepcopy(model).eval()
     if options.precision is None:
         fitted, measured = _quarter(data, seed) if held_out is None else (data, held_out)

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from acquisition.randomness import generator
-from acquisition.selection.distances import flat
+from acquisition.selection.distances import flat, refuse_overflow
 from acquisition.types import Candidates, Selection, Selector
 
 NEEDS = frozenset({"log_probs", "features"})
@@ -33,6 +33,7 @@ def choose(candidates: Candidates, batch_size: int, *, seed: int) -> Selection:
     assert candidates.log_probs_T_N_C is not None
     assert candidates.features_N_D is not None
     features_N_D = flat(candidates.features_N_D)
+    refuse_overflow(features_N_D)
     errors_N_C = prediction_errors(candidates.log_probs_T_N_C).to(features_N_D)
     squares_N = errors_N_C.square().sum(1) * features_N_D.square().sum(1)
     draws = torch.rand(batch_size, generator=generator(seed), dtype=torch.float64).tolist()

@@ -53,10 +53,15 @@ def flat(features_N_D: Tensor) -> Tensor:
 
 def _centred(rows_N_D: Tensor, middle_D: Tensor) -> Points:
     rows_N_D = rows_N_D - middle_D
+    return Points(rows_N_D=rows_N_D, squares_N=refuse_overflow(rows_N_D))
+
+
+def refuse_overflow(rows_N_D: Tensor) -> Tensor:
+    """Computes the squared norms, or raises ``InvalidInput`` where one is no number any more."""
     squares_N = (rows_N_D * rows_N_D).sum(1)
     if not bool(squares_N.isfinite().all()):
         raise InvalidInput("The features are too large: their squares overflow float32. Scale them down.")
-    return Points(rows_N_D=rows_N_D, squares_N=squares_N)
+    return squares_N
 
 
 def squared_distances(left: Points, right: Points) -> Tensor:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from acquisition.checks import refuse_rows
 from acquisition.selection.clustering import clustered
+from acquisition.selection.distances import refuse_overflow
 from acquisition.types import Candidates, Selection, Selector
 
 NEEDS = frozenset({"features"})
@@ -29,6 +30,7 @@ def choose(candidates: Candidates, batch_size: int, *, seed: int) -> Selection:
     """Chooses ``batch_size`` candidates; ``gains`` are the shares of the pool that they stand for."""
     assert candidates.features_N_D is not None
     features_N_D = candidates.features_N_D.detach().cpu().flatten(1).float()
+    refuse_overflow(features_N_D)
     refuse_rows(~features_N_D.isfinite().all(-1), "features")
     points_N_D = features_N_D.numpy()
     _, first_U, owner_N = np.unique(points_N_D, axis=0, return_index=True, return_inverse=True)

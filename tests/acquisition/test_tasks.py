@@ -149,3 +149,59 @@ def test_embeddings_are_what_the_last_layer_gets(line):
     other = three_labels()
     both = acquisition.embed(acquisition.ensemble([network, other]), inputs)
     torch.testing.assert_close(both, torch.cat([hidden, other.eval()[:3](inputs)], 1))
+
+
+def test_wrong_requests_are_refused_in_words(line):
+    inputs, targets = line
+    regression = acquisition.fit("ensemble", number(), line, epochs=1)
+    with pytest.raises(acquisition.InvalidInput, match="'epig' is for classification and multilabel"):
+        acquisition.rank_pool(regression, inputs, "epig", targets=inputs)
+    with pytest.raises(acquisition.InvalidInput, match=r"acquisition.mc_dropout\(model\)"):
+        acquisition.rank_pool(three_labels(), inputs)
+    with pytest.raises(acquisition.InvalidInput, match="a function that makes a new network"):
+        acquisition.fit("ensemble", three_labels(), line)
+    with pytest.raises(acquisition.InvalidInput, match="a list of models"):
+        acquisition.ensemble(three_labels())
+    with pytest.raises(acquisition.InvalidOption, match="seed is -1"):
+        acquisition.predict(regression, inputs, seed=-1)
+    with pytest.raises(acquisition.InvalidOption, match="can not take beta='high'"):
+        acquisition.select("power", acquisition.Candidates(scores_N=targets.abs()), 2, beta="high")
+    with pytest.raises(acquisition.InvalidInput, match="one output"):
+        acquisition.fit(
+            "mc_dropout",
+            lambda: nn.Sequential(nn.Dropout(0.5), nn.Linear(2, 1)),
+            (inputs, torch.zeros(400, dtype=torch.long)),
+        )
+    with pytest.raises(acquisition.InvalidInput, match="too large"):
+        acquisition.select(
+            "badge",
+            acquisition.Candidates(features_N_D=inputs * 1e20, log_probs_T_N_C=torch.zeros(2, 400, 1)),
+            2,
+        )
+
+
+def test_rows_that_are_no_numbers_are_counted_over_all_batches(line):
+    posterior = acquisition.mc_dropout(three_labels())
+    broken = line[0].clone()
+    broken[7, 0] = torch.nan
+    with pytest.raises(acquisition.NotFinite, match="407") as caught:
+        acquisition.embed(posterior, [line[0], broken])
+    assert caught.value.rows == (407,)
+
+
+def test_a_factory_that_hands_out_the_same_network_leaves_it_as_it_is(line):
+    kept = three_labels()
+    before = {name: tensor.clone() for name, tensor in kept.state_dict().items()}
+    for name in ("mc_dropout", "mc_dropconnect", "last_layer_laplace", "ivon"):
+        acquisition.fit(name, lambda: kept, (line[0], labels_of(line[0])), epochs=1)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in kept.state_dict().items())
+    assert all(parameter.requires_grad for parameter in kept.parameters())
+
+
+def test_the_random_control_of_a_batch_follows_the_seed(line):
+    log_probs_T_N_C = torch.randn(4, 60, 3, generator=torch.Generator().manual_seed(1)).log_softmax(-1)
+    picks = {
+        tuple(acquisition.select("top_k", log_probs_T_N_C, 3, seed=seed, function="random").indices.tolist())
+        for seed in range(5)
+    }
+    assert len(picks) == 5
