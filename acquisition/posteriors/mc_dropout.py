@@ -37,7 +37,7 @@ from acquisition.dropout.one_product import OneProduct
 from acquisition.dropout.patching import frozen_copy
 from acquisition.dropout.reading import agrees, as_written, read
 from acquisition.dropout.thinned import Thinned
-from acquisition.dropout.written import own_code
+from acquisition.dropout.written import own_code, refuse_company
 from acquisition.errors import InvalidInput, NotStochastic
 from acquisition.last_layer import last_input
 from acquisition.tasks import Task, check_task, task_of
@@ -150,6 +150,7 @@ class McDropout:
                 return
             if self.hides_dropout:
                 refuse_functional(self._model, items)
+            refuse_company(self._model, items)
             graph = read(self._model)
             if graph is not None and agrees(self._model, self._sampling, graph, items):
                 self._reading, self._prepared = graph, None

@@ -166,3 +166,17 @@ def test_torch_dropout_below_functional_is_refused():
 
     with pytest.raises(acquisition.NotStochastic, match="dropout"):
         acquisition.rank_pool(acquisition.mc_dropout(Hidden()), torch.randn(6, 5))
+
+
+def test_a_model_that_looks_at_the_rest_of_the_batch_is_refused():
+    class Centred(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.drop, self.last = nn.Linear(5, 8), nn.Dropout(0.5), nn.Linear(8, 3)
+
+        def forward(self, x):
+            hidden = torch.relu(self.first(x))
+            return self.last(self.drop(hidden - hidden.mean(0)))
+
+    with pytest.raises(acquisition.InvalidInput, match="in the company of another"):
+        acquisition.rank_pool(acquisition.mc_dropout(Centred()), torch.randn(20, 5))
