@@ -28,6 +28,7 @@ def refuse_company(model: nn.Module, items: Tensor) -> None:
     first = together[:1]
     if first.shape == alone.shape and not torch.allclose(first, alone, rtol=1e-2, atol=1e-3, equal_nan=True):
         raise InvalidInput(
-            f"{type(model).__name__} predicts an item differently in the company of another, or each time: its "
-            "scores would depend on how the pool is cut. Use statistics of the training data, not of the batch."
+            f"{type(model).__name__} predicts an item differently in the company of another, or each time: "
+            "its scores would depend on how the pool is cut. Use statistics of the training data, not of "
+            "the batch."
         )
