@@ -166,8 +166,13 @@ class _Swap:
         self.number = 0
 
     def __call__(self, layer: nn.Module) -> None:
-        if type(layer) not in LAYERS[self.layers] or hooked(layer):
+        if type(layer) not in LAYERS[self.layers]:
             return
+        if hooked(layer):
+            raise NotStochastic(
+                f"A {type(layer).__name__} has hooks or a forward of its own: its weights can not be dropped. "
+                'Take them off, or use "mc_dropout" or an "ensemble".'
+            )
         layer.__class__ = LossyLinear if isinstance(layer, nn.Linear) else LossyConv2d
         layer.noise = MaskedWeight(self.p, self.number, self.sampling, self.layers).train(layer.training)
         self.number += 1

@@ -114,3 +114,10 @@ def test_a_model_without_such_layers_is_refused(make_model):
         mc_dropconnect(make_model("mlp"), layers="convolution")
     with pytest.raises(acquisition.InvalidInput, match="found str"):
         mc_dropconnect("model")
+
+
+def test_a_layer_with_hooks_is_refused_and_not_left_as_it_is():
+    model = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3))
+    model[0].register_forward_hook(lambda module, given, output: output * 2)
+    with pytest.raises(acquisition.NotStochastic, match="has hooks"):
+        acquisition.mc_dropconnect(model)
