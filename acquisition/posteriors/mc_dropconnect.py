@@ -170,7 +170,7 @@ class _Swap:
             return
         if hooked(layer):
             raise NotStochastic(
-                f"A {type(layer).__name__} has hooks or a forward of its own: its weights can not be dropped. "
+                f"A {type(layer).__name__} has hooks or its own forward: its weights can not be dropped. "
                 'Take them off, or use "mc_dropout" or an "ensemble".'
             )
         layer.__class__ = LossyLinear if isinstance(layer, nn.Linear) else LossyConv2d
