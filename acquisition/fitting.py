@@ -56,6 +56,8 @@ def fit(
     if not isinstance(data, tuple | list) or len(data) != 2:
         raise InvalidInput("Expected the data as a pair (inputs, targets).")
     inputs, targets = data
+    if isinstance(inputs, Tensor):
+        inputs = inputs.clone()  # a network may write into what it is given
     _notify(name)
     return fitter(module_factory, inputs, targets, seed=seed, progress=progress or _silent)
 

@@ -164,7 +164,8 @@ def interpreted(task: Task, raw_T_N_O: Tensor) -> Outputs:
 
 
 def _raw(posterior: Posterior, inputs: Tensor, draw: Draw) -> Tensor:
-    return posterior.forward(draw, posterior.features(inputs.to(posterior.device)))
+    placed = inputs.to(posterior.device, copy=True)  # a model may write into what it is given
+    return posterior.forward(draw, posterior.features(placed))
 
 
 def translated(call: Callable[[], Tensor], inputs: Tensor) -> Tensor:

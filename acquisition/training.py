@@ -229,6 +229,16 @@ def loaded(module_factory: ModuleFactory, state: Mapping[str, Tensor]) -> nn.Mod
     return module.eval()
 
 
+def nth(progress: Progress, number: int, count: int) -> Progress:
+    """Returns the progress of one of several trainings of equal length, as a part of the whole."""
+    return lambda done, total: progress(number * total + done, count * total)
+
+
+def beginning_at(progress: Progress, before: int, whole: int) -> Progress:
+    """Returns the progress of a training that others went before, in epochs of the whole."""
+    return lambda done, _: progress(before + done, whole)
+
+
 def tensors_of(module: nn.Module) -> dict[str, Tensor]:
     """Copies the parameters and buffers of a module, each with memory of its own."""
     return {name: tensor.detach().clone().contiguous() for name, tensor in module.state_dict().items()}

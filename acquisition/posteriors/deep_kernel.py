@@ -40,7 +40,7 @@ from acquisition.laplace.last_linear import Trunk, check_cut, cut, last_linear, 
 from acquisition.laplace.prior_precision import halves
 from acquisition.randomness import derived_seed, forked, generator
 from acquisition.tasks import Task
-from acquisition.training import Data, Recipe, checked_data, loaded, made, tensors_of, train
+from acquisition.training import Data, Recipe, beginning_at, checked_data, loaded, made, tensors_of, train
 from acquisition.types import Draw, Fitter, ModuleFactory, Progress
 
 NOTICE = "Slow to train; compare it with gaussian_process on fixed features first."
@@ -115,10 +115,10 @@ def _fit(
     elif temperature == "held_out":
         rows = halves(len(inputs), seed)
         before = steps(len(rows.fitted))
-        report = partial(_report, progress, 0, before + steps(len(inputs)))
+        report = beginning_at(progress, 0, before + steps(len(inputs)))
         first = _trained(module_factory, _rows(data, rows.fitted), seed, report, options)
         temperature = _held_out_temperature(first, _rows(data, rows.held_out))
-    report = partial(_report, progress, before, before + steps(len(inputs)))
+    report = beginning_at(progress, before, before + steps(len(inputs)))
     return _trained(module_factory, data, seed, report, options).at(float(temperature))
 
 
@@ -149,17 +149,13 @@ def _trained(
     check_cut(parts, module, data.inputs, data.task)
     width = parts.weights_C_P.shape[1] - 1
     start = _started(trunk_features(parts.trunk, data.inputs)[:, :width], data, module, options, seed)
-    report = partial(_report, progress, n_own, n_own + options.tuning_epochs)
+    report = beginning_at(progress, n_own, n_own + options.tuning_epochs)
     for name, parameter in parts.trunk.body.named_parameters():
         parameter.requires_grad_(name in learns)
     trained = _tuned(parts.trunk, start, data, Plan(recipe, options.tuning_epochs, seed, report))
     module.load_state_dict(parts.trunk.body.state_dict(), strict=False)
     tensors = start.rest | trained | {"layer": torch.tensor(position)}
     return DeepKernel(module, tensors | {"temperature": start.values.places_M_D.new_tensor(1.0)}, data.task)
-
-
-def _report(progress: Progress, before: int, whole: int, done: int, _: int) -> None:
-    progress(before + done, whole)
 
 
 class _Started(NamedTuple):

@@ -24,7 +24,7 @@ from acquisition.errors import InvalidInput, NotStochastic
 from acquisition.last_layer import last_input
 from acquisition.randomness import derived_seed, generator
 from acquisition.tasks import Task, check_task, task_of
-from acquisition.training import Recipe, loaded, made, tensors_of, train
+from acquisition.training import Recipe, loaded, made, nth, tensors_of, train
 from acquisition.types import Draw, Fitter, ModuleFactory, Progress
 from acquisition.weights.stacked_networks import Looped, Networks, networks
 from acquisition.weights.stacked_training import stackable, train_stacked, trainable
@@ -102,12 +102,8 @@ def _train_in_turn(
     progress: Progress,
 ) -> None:
     for m, (module, seed) in enumerate(zip(modules, seeds, strict=True)):
-        report = partial(_report, progress, m, len(modules))
+        report = nth(progress, m, len(modules))
         train(module, inputs, targets, recipe=recipe, seed=seed, progress=report)
-
-
-def _report(progress: Progress, member: int, members: int, done: int, total: int) -> None:
-    progress(member * total + done, members * total)
 
 
 def restore(

@@ -43,7 +43,7 @@ from acquisition.lora.curvature import best_prior, curvature, differentiable, ja
 from acquisition.lora.low_rank import Precision
 from acquisition.randomness import derived_seed, generator
 from acquisition.tasks import Task, task_of
-from acquisition.training import Data, Recipe, checked_data, train
+from acquisition.training import Data, Recipe, beginning_at, checked_data, train
 from acquisition.types import Draw, Fitter, ModuleFactory, Progress
 
 SPLIT_SEED, SCORE_SEED = 2**22, 2**22 + 1
@@ -105,12 +105,12 @@ def _fit(
     total = recipe.n_epochs(len(inputs))
     if chosen is None and len(held):
         tried = recipe.n_epochs(len(known))
-        report = partial(_report, progress, 0, tried + total)
+        report = beginning_at(progress, 0, tried + total)
         part = _rows(data, known)
         tensors = _trained(network, part, lora, recipe, seed, report)
         sketch = curvature(network, tensors, part, laplace.directions)
         chosen = best_prior(network, tensors, _rows(data, held), sketch, derived_seed(seed, SCORE_SEED))
-    tensors = _trained(network, data, lora, recipe, seed, partial(_report, progress, tried, tried + total))
+    tensors = _trained(network, data, lora, recipe, seed, beginning_at(progress, tried, tried + total))
     sketch = curvature(network, tensors, data, laplace.directions)
     return LaplaceLora(network, tensors, sketch.precision(chosen or 1.0), task_of(targets))
 
@@ -132,10 +132,6 @@ def _trained(
     network.restart(seed, fresh_head=lora.fresh_head)
     train(network, data.inputs, data.targets, recipe=recipe, seed=seed, progress=progress)
     return network.trained()
-
-
-def _report(progress: Progress, before: int, total: int, done: int, _: int) -> None:
-    progress(before + done, total)
 
 
 def restore(

@@ -37,7 +37,16 @@ from acquisition.laplace.prior_precision import (
 )
 from acquisition.randomness import generator
 from acquisition.tasks import Task
-from acquisition.training import Recipe, check_outputs, checked_data, loaded, made, tensors_of, train
+from acquisition.training import (
+    Recipe,
+    beginning_at,
+    check_outputs,
+    checked_data,
+    loaded,
+    made,
+    tensors_of,
+    train,
+)
 from acquisition.types import Draw, Fitter, ModuleFactory, Progress
 
 NOTICE = (
@@ -125,16 +134,12 @@ def _fit(
     if options.precision is None:
         fitted, measured = _quarter((inputs, targets), seed)
         n_before = recipe.n_epochs(len(fitted[0]))
-        report = partial(_report, progress, 0, n_before + n_own)
+        report = beginning_at(progress, 0, n_before + n_own)
         first = train(made(module_factory, seed), *fitted, recipe=recipe, seed=seed, progress=report)
         options = options._replace(precision=_held_out_precision(first, fitted, measured, options, seed))
-    report = partial(_report, progress, n_before, n_before + n_own)
+    report = beginning_at(progress, n_before, n_before + n_own)
     module = train(made(module_factory, seed), inputs, targets, recipe=recipe, seed=seed, progress=report)
     return _fitted(module, (inputs, targets), options)
-
-
-def _report(progress: Progress, before: int, whole: int, done: int, _: int) -> None:
-    progress(before + done, whole)
 
 
 def _quarter(data: Pair, seed: int) -> tuple[Pair, Pair]:

@@ -25,7 +25,7 @@ from acquisition.errors import InvalidInput, NotStochastic
 from acquisition.lora.adaptation import Adapted, Lora, adapted, readapted, row_chunks
 from acquisition.randomness import derived_seed, generator
 from acquisition.tasks import Task, task_of
-from acquisition.training import Recipe, train
+from acquisition.training import Recipe, nth, train
 from acquisition.types import Draw, Fitter, ModuleFactory, Progress
 
 FIRST_MEMBER_SEED = 2**20
@@ -75,14 +75,10 @@ def _fit(
     for m in range(members):
         member_seed = derived_seed(seed, FIRST_MEMBER_SEED + m)
         network.restart(member_seed, fresh_head=lora.fresh_head)
-        report = partial(_report, progress, m, members)
+        report = nth(progress, m, members)
         train(network, inputs, targets, recipe=recipe, seed=member_seed, progress=report)
         found.append(network.trained())
     return LoraEnsemble(network, found, task_of(targets))
-
-
-def _report(progress: Progress, member: int, members: int, done: int, total: int) -> None:
-    progress(member * total + done, members * total)
 
 
 def restore(

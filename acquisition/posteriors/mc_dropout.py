@@ -125,8 +125,7 @@ class McDropout:
         self._sampling = next(m.sampling for m in model.modules() if isinstance(m, MaskedDropout))
         self._reading = as_written(model)
         self._prepared: _Prepared | None = None
-        self._writes = own_code(model)  # such code may write into what it is given
-        self._tried = not self._writes
+        self._tried = not own_code(model)
         last = flat(model)[-1]
         self.n_outputs = last.out_features if isinstance(last, nn.Linear) and type(last) in LINEAR else None
 
@@ -141,7 +140,7 @@ class McDropout:
         if not self._tried and len(inputs):
             self._try(_two_of(inputs))
         with torch.inference_mode():
-            return self._reading.before(inputs.clone() if self._writes else inputs)
+            return self._reading.before(inputs)
 
     def _try(self, items: Tensor) -> None:
         """Looks for hidden dropout in the user's own code, and whether its graph may stand for it."""
@@ -170,7 +169,7 @@ class McDropout:
 
     def embed(self, inputs: Tensor) -> Tensor:
         """Computes features_N_D: what the last layer gets where nothing is dropped."""
-        return last_input(self._model, inputs.clone() if self._writes else inputs)
+        return last_input(self._model, inputs)
 
     def to(self, device: torch.device | str) -> McDropout:
         """Returns this posterior on a device; itself where it is there already."""

@@ -8,15 +8,13 @@ groups of one; those too are trained by ``stacked_layers``, which is quicker tha
 
 from __future__ import annotations
 
-from functools import partial
-
 import torch
 from torch import Tensor, nn
 
 from acquisition.dropout.chains import ELEMENTWISE, flat
 from acquisition.randomness import derived_seed, forked
 from acquisition.tasks import Task, losses
-from acquisition.training import Data, Recipe, batches, checked_data, outputs, refuse_loss
+from acquisition.training import Data, Recipe, batches, checked_data, nth, outputs, refuse_loss
 from acquisition.types import Progress
 from acquisition.weights.stacked_layers import LINEAR, Stack
 
@@ -60,7 +58,7 @@ def train_stacked(
     size = group_size(modules[0], len(modules))
     n_groups = -(-len(modules) // size)
     for number, first in enumerate(range(0, len(modules), size)):
-        report = partial(_report, progress, number, n_groups)
+        report = nth(progress, number, n_groups)
         _train_group(modules[first : first + size], data, recipe, seeds[first : first + size], report)
     return [module.eval() for module in modules]
 
@@ -69,10 +67,6 @@ def group_size(module: nn.Module, n_modules: int) -> int:
     """Returns how many modules are to be trained together."""
     n_weights = sum(parameter.numel() for parameter in module.parameters())
     return max(1, min(n_modules, TOGETHER // n_weights))
-
-
-def _report(progress: Progress, group: int, n_groups: int, done: int, total: int) -> None:
-    progress(group * total + done, n_groups * total)
 
 
 def _train_group(

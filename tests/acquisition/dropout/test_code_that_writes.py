@@ -1,11 +1,14 @@
 """Users' code that writes into what it is given: the numbers are those of the network as it is written."""
 
+import re
+
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional
 
 import acquisition
+from acquisition.catalog import options_of
 from acquisition.dropout.layers import MaskedDropout
 
 
@@ -180,3 +183,33 @@ def test_a_model_that_looks_at_the_rest_of_the_batch_is_refused():
 
     with pytest.raises(acquisition.InvalidInput, match="in the company of another"):
         acquisition.rank_pool(acquisition.mc_dropout(Centred()), torch.randn(20, 5))
+
+
+class WritingPair(nn.Module):
+    """Writes into its items before its first layer, and ends in a linear one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.drop, self.last = nn.Linear(5, 8), nn.Dropout(0.5), nn.Linear(8, 3)
+
+    def forward(self, x):
+        x.sub_(0.5)
+        return self.last(self.drop(torch.relu(self.first(x))))
+
+
+@pytest.mark.parametrize("name", sorted(set(acquisition.catalog()["posteriors"])))
+def test_no_posterior_changes_the_pool_or_answers_otherwise_the_second_time(name):
+    seeded = torch.Generator().manual_seed(1)
+    inputs, pool = torch.randn(30, 5, generator=seeded), torch.randn(20, 5, generator=seeded)
+    before, learnt_from = pool.clone(), inputs.clone()
+    options = {"epochs": 1} if "epochs" in options_of("posteriors", name) else {}
+    try:
+        posterior = acquisition.fit(name, WritingPair, (inputs, torch.arange(30) % 3), **options)
+        first, second = (acquisition.predict(posterior, pool, 3, seed=1) for _ in range(2))
+        acquisition.embed(posterior, pool)
+        torch.testing.assert_close(first, second, atol=1e-6, rtol=0)
+    except acquisition.InvalidInput as refusal:
+        # Some cut the network before its last layer, some differentiate it: these may refuse, in words.
+        assert re.search(r"last nn\.Linear|in-place operation", str(refusal))  # noqa: PT017
+    assert torch.equal(pool, before)
+    assert torch.equal(inputs, learnt_from)

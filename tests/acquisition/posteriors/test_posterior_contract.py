@@ -129,6 +129,7 @@ def test_fitting_and_scoring_leave_the_global_random_state_and_the_mode_alone(na
     modes = [module.training for model in made for module in model.modules()]
     acquisition.rank_pool(posterior, blobs[0], "margin" if posterior.max_samples == 1 else "bald")
     assert [module.training for model in made for module in model.modules()] == modes
+    assert all(modes) or not any(modes)  # as they were made, or in evaluation mode as a whole
     assert torch.equal(torch.get_rng_state(), torch_state)
     assert np.array_equal(np.random.get_state()[1], numpy_state)  # noqa: NPY002
 
