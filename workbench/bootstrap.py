@@ -18,7 +18,7 @@ from workbench.learning.learner import Learner
 from workbench.learning.methods import check_methods
 from workbench.learning.spec import LearnerSpec
 from workbench.steps.ingest import Added, add_source, remove_items
-from workbench.steps.leases import this_process
+from workbench.steps.leases import this_person, this_process
 from workbench.steps.parts import Parts, Progress, Report
 from workbench.steps.present import presenter
 from workbench.storage.store import Clock, Store, open_store, utc_now
@@ -37,12 +37,18 @@ def silent(_name: str) -> AbstractContextManager[Report]:
 
 @contextmanager
 def open_parts(
-    path: Path, *, progress: Progress = silent, labeler: Labeler | None = None, clock: Clock = utc_now
+    path: Path,
+    *,
+    progress: Progress = silent,
+    labeler: Labeler | None = None,
+    clock: Clock = utc_now,
+    actor: str | None = None,
 ) -> Iterator[Parts]:
     """Build everything that a project needs, and let go of it at the end.
 
     Args:
         labeler: Use this one instead of the configured one.
+        actor: Who the audit trail says did it; whoever started this process if None.
 
     Raises:
         WorkbenchError: Configuration, database or project are not as they should be.
@@ -50,7 +56,7 @@ def open_parts(
     """
     settings = load_settings(path)
     check_methods(settings.config)
-    with project_store(settings, clock) as store:
+    with project_store(settings, clock, actor) as store:
         project = ensure_project(store, settings)
         with closing(build_labeler(settings)) if labeler is None else nullcontext(labeler) as used:
             yield Parts(
@@ -67,13 +73,13 @@ def open_parts(
 
 
 @contextmanager
-def project_store(settings: Settings, clock: Clock = utc_now) -> Iterator[Store]:
+def project_store(settings: Settings, clock: Clock = utc_now, actor: str | None = None) -> Iterator[Store]:
     """Open the project's database at the right revision.
 
     Raises:
         DatabaseProblem: It can not be reached, or needs `workbench db upgrade`.
     """
-    store = open_store(settings.database_url, clock)
+    store = open_store(settings.database_url, clock, actor or this_person())
     try:
         store.check()
         yield store

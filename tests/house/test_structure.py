@@ -18,6 +18,7 @@ FLOORS = (
     ("bootstrap",),
     ("loop",),
     ("simulation", "notebook", "doctor", "web"),
+    ("scheduler",),
     ("cli",),
 )
 #: Who may import the neighbours.

@@ -23,6 +23,7 @@ class Environment(BaseSettings):
     label_studio_url: str | None = None
     label_studio_api_key: SecretStr | None = None
     workbench_database_url: SecretStr | None = None
+    workbench_webhook_secret: SecretStr | None = None
 
 
 def load_settings(path: Path) -> Settings:
@@ -36,12 +37,14 @@ def load_settings(path: Path) -> Settings:
     environment = Environment(_env_file=root / ".env")  # type: ignore[call-arg]  # pydantic-settings' own argument
     database = environment.workbench_database_url
     token = environment.label_studio_api_key
+    secret = environment.workbench_webhook_secret
     return Settings(
         config=config,
         root=root,
         database_url=_anchored(database.get_secret_value() if database else config.storage.database, root),
         label_studio_url=environment.label_studio_url or config.labeler.url,
         label_studio_api_key=token.get_secret_value() if token else None,
+        webhook_secret=secret.get_secret_value() if secret else None,
     )
 
 

@@ -1,5 +1,6 @@
 """What ``workbench.toml`` may say. One frozen model, checked as a whole."""
 
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -100,7 +101,7 @@ class RoundSection(Section):
 class LabelerSection(Section):
     """[labeler]: where people label. The address and the token come from the environment."""
 
-    kind: Literal["label-studio", "embedded"] = "label-studio"
+    kind: Literal["label-studio", "embedded", "file-drop"] = "label-studio"
     url: str | None = None
     project_id: int | None = None
     overlap: Annotated[int, Field(ge=1, le=20)] = 1
@@ -109,6 +110,8 @@ class LabelerSection(Section):
     inline_limit: Annotated[int, Field(ge=1000)] = 1_000_000
     local_files_root: str | None = None
     serve_url: str | None = None
+    webhook_url: str | None = None
+    folder: str | None = None
 
     @model_validator(mode="after")
     def _pictures(self) -> Self:
@@ -117,6 +120,36 @@ class LabelerSection(Section):
         if self.pictures == "served" and not self.serve_url:
             raise ValueError('pictures = "served" needs serve_url, as in "http://127.0.0.1:8090"')
         return self
+
+
+class AnnotatorsSection(Section):
+    """[annotators]: what several opinions of one item amount to, and how annotators are measured."""
+
+    consensus: Literal["majority", "dawid_skene", "mace"] = "majority"
+    #: Below this confidence an item gets one more opinion, up to ``max_overlap`` of them.
+    min_confidence: Fraction = 0.0
+    max_overlap: Annotated[int, Field(ge=1, le=20)] = 5
+    relabel: Literal["off", "active_lab"] = "off"
+    adjudication: bool = False
+    gold_share: Fraction = 0.0
+    blind_share: Fraction = 0.0
+
+
+class ScheduleSection(Section):
+    """[schedule]: when `workbench run` starts and closes rounds of this project."""
+
+    cron: str | None = None
+    timezone: str = "UTC"
+    windows: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    after_close: bool = False
+    every_days: Annotated[float, Field(gt=0, strict=False)] | None = None
+    on_drift: Annotated[float, Field(gt=0, lt=1)] | None = None
+    close_after_days: Annotated[float, Field(gt=0, strict=False)] | None = None
+    look_every: Annotated[float, Field(ge=1, strict=False)] = 60.0
+    deadline: date | None = None
+    max_rounds: Annotated[int, Field(ge=1)] | None = None
+    target: Annotated[float, Field(gt=0, lt=1)] | None = None
+    stop_rules: Annotated[tuple[str, ...], Field(strict=False)] = ()
 
 
 class BudgetSection(Section):
@@ -156,6 +189,8 @@ class Config(Section):
     acquisition: AcquisitionSection = AcquisitionSection()
     round: RoundSection = RoundSection()
     labeler: LabelerSection = LabelerSection()
+    annotators: AnnotatorsSection = AnnotatorsSection()
+    schedule: ScheduleSection = ScheduleSection()
     budget: BudgetSection = BudgetSection()
 
     @property
@@ -181,6 +216,7 @@ class Settings(Section):
     database_url: str = Field(repr=False)
     label_studio_url: str | None
     label_studio_api_key: str | None = Field(repr=False)
+    webhook_secret: str | None = Field(default=None, repr=False)
 
     @property
     def directory(self) -> Path:

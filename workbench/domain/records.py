@@ -20,6 +20,8 @@ class Split(StrEnum):
 
     POOL = "pool"
     TEST = "test"
+    #: Its label is known; mixed among the tasks to see how right annotators are. Never learnt from.
+    GOLD = "gold"
     #: Taken out by hand: neither chosen, nor trained on, nor measured on. Its labels are kept.
     REMOVED = "removed"
 
@@ -33,6 +35,10 @@ class Reason(StrEnum):
     COVERAGE = "coverage"
     #: Drawn at random, for an unbiased view of the pool.
     CONTROL = "control"
+    #: Labeled already; one more opinion is worth more than a new item.
+    RELABEL = "relabel"
+    #: Its label is known: it measures the annotators.
+    GOLD = "gold"
 
 
 class TaskState(StrEnum):
@@ -89,6 +95,13 @@ class LabelerLink:
     external_id: str
     url: str
     cursor: datetime | None = None
+    #: When the labeler last said that something happened there (a webhook); a pull clears it.
+    woken_at: datetime | None = None
+    #: Since when it has not answered, how often it was tried, when next, and what it said last.
+    away_since: datetime | None = None
+    attempts: int = 0
+    next_attempt_at: datetime | None = None
+    last_error: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +169,10 @@ class Task:
     labeler: str
     external_id: str | None
     state: TaskState
+    #: How many annotations it needs; the project's overlap if None.
+    overlap: int | None = None
+    #: Shown without the model's answer, to see what showing it does.
+    blind: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,3 +260,5 @@ class Event:
     kind: str
     message: str
     round_number: int | None = None
+    #: Who: a person, a worker, an annotator.
+    actor: str = "workbench"

@@ -78,6 +78,8 @@ class Round:
     lease_until: datetime | None
     error: str | None
     created_at: datetime
+    #: When annotators were first served it.
+    released_at: datetime | None = None
 
     @property
     def key(self) -> str:

@@ -1,5 +1,6 @@
 """Hold a round while working on it, and leave it in a state from which it can go on."""
 
+import getpass
 import os
 import socket
 from collections.abc import Iterator
@@ -19,6 +20,14 @@ ALIVE = "alive"
 def this_process() -> str:
     """Names this process so that another on the same machine can see whether it still lives."""
     return f"{socket.gethostname()}:{os.getpid()}:{_started(os.getpid())}"
+
+
+def this_person() -> str:
+    """Names whoever started this process, for the audit trail."""
+    try:
+        return f"{getpass.getuser()}@{socket.gethostname()}"
+    except (KeyError, OSError):
+        return f"user {os.getuid()}@{socket.gethostname()}"
 
 
 def is_gone(owner: str) -> bool:

@@ -63,7 +63,7 @@ def release(parts: Parts, held: Round) -> Round:
     parts.labeler.release(link.external_id, model_version(parts, held))
     with parts.store.begin() as tx:
         tx.results.note(parts.project.id, "released", "Annotators are served this round", round_id=held.id)
-        return tx.rounds.move(held, RoundState.LABELING)
+        return tx.rounds.move(held, RoundState.LABELING, released_at=tx.now)
 
 
 def open_project(parts: Parts) -> LabelerLink:

@@ -55,7 +55,7 @@ class Projects:
         row = self._connection.execute(sa.select(labeler_link).where(_link(project_id, labeler))).first()
         if row is None:
             return None
-        return LabelerLink(labeler=row.labeler, external_id=row.external_id, url=row.url, cursor=row.cursor)
+        return _labeler_link(row)
 
     def save_link(self, project_id: int, link: LabelerLink) -> None:
         """Remember the labeler's project; another project is read from its beginning."""
@@ -77,6 +77,20 @@ class Projects:
 
 def _link(project_id: int, labeler: str) -> sa.ColumnElement[bool]:
     return sa.and_(labeler_link.c.project_id == project_id, labeler_link.c.labeler == labeler)
+
+
+def _labeler_link(row: Any) -> LabelerLink:
+    return LabelerLink(
+        labeler=row.labeler,
+        external_id=row.external_id,
+        url=row.url,
+        cursor=row.cursor,
+        woken_at=row.woken_at,
+        away_since=row.away_since,
+        attempts=row.attempts,
+        next_attempt_at=row.next_attempt_at,
+        last_error=row.last_error,
+    )
 
 
 def _project(row: Any) -> Project:

@@ -28,9 +28,10 @@ _RUN = sa.select(model_run, round_.c.number.label("round_number")).join(
 class Results:
     """Everything that a report is made of."""
 
-    def __init__(self, connection: sa.Connection, now: datetime) -> None:
+    def __init__(self, connection: sa.Connection, now: datetime, actor: str) -> None:
         self._connection = connection
         self._now = now
+        self._actor = actor
 
     def run(self, run_id: int) -> ModelRun:
         """One model run."""
@@ -150,8 +151,16 @@ class Results:
         )
         return [_point(row) for row in rows]
 
-    def note(self, project_id: int, kind: str, message: str, *, round_id: int | None = None) -> None:
-        """Write into the diary."""
+    def note(
+        self,
+        project_id: int,
+        kind: str,
+        message: str,
+        *,
+        round_id: int | None = None,
+        actor: str | None = None,
+    ) -> None:
+        """Write into the audit trail; by whoever opened the database if ``actor`` is not named."""
         insert_one(
             self._connection,
             event,
@@ -160,6 +169,7 @@ class Results:
             at=self._now,
             kind=kind,
             message=message,
+            actor=actor or self._actor,
         )
 
     def events(self, project_id: int, *, round_id: int | None = None) -> list[Event]:
@@ -173,7 +183,13 @@ class Results:
         if round_id is not None:
             statement = statement.where(event.c.round_id == round_id)
         return [
-            Event(at=row.at, kind=row.kind, message=row.message, round_number=row.round_number)
+            Event(
+                at=row.at,
+                kind=row.kind,
+                message=row.message,
+                round_number=row.round_number,
+                actor=row.actor,
+            )
             for row in self._connection.execute(statement)
         ]
 

@@ -91,6 +91,14 @@ class Rounds:
         """
         self._write(held, lease_until=self._until(seconds))
 
+    def hold(self, held: Round) -> None:
+        """Make sure, inside a transaction that writes for a round, that its lease was not lost.
+
+        Raises:
+            RoundBusy: It was; the transaction is rolled back.
+        """
+        self._write(held)
+
     def release(self, held: Round) -> None:
         """Give the lease back."""
         self._write(held, **FREE)
@@ -169,4 +177,5 @@ def _round(row: Any) -> Round:
         lease_until=row.lease_until,
         error=row.error,
         created_at=row.created_at,
+        released_at=row.released_at,
     )

@@ -29,9 +29,10 @@ def utc_now() -> datetime:
 class Transaction:
     """Everything that can be read and written inside one transaction, by subject."""
 
-    def __init__(self, connection: sa.Connection, now: datetime) -> None:
+    def __init__(self, connection: sa.Connection, now: datetime, actor: str) -> None:
         self._connection = connection
         self.now = now
+        self.actor = actor
 
     @cached_property
     def projects(self) -> Projects:
@@ -61,14 +62,15 @@ class Transaction:
     @cached_property
     def results(self) -> Results:
         """Models, metrics, budget points, events."""
-        return Results(self._connection, self.now)
+        return Results(self._connection, self.now, self.actor)
 
 
 class Store:
-    """A database at the right revision."""
+    """A database at the right revision. ``actor`` is who the events say did it."""
 
-    def __init__(self, engine: sa.Engine, clock: Clock = utc_now) -> None:
+    def __init__(self, engine: sa.Engine, clock: Clock = utc_now, actor: str = "workbench") -> None:
         self.engine = engine
+        self.actor = actor
         self._clock = clock
         self._open = threading.local()
 
@@ -80,7 +82,7 @@ class Store:
             DatabaseProblem: The database is away, locked for too long, or its disk is full.
         """
         with self._alone(), self.engine.begin() as connection:
-            yield Transaction(connection, self._clock())
+            yield Transaction(connection, self._clock(), self.actor)
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:
@@ -92,7 +94,7 @@ class Store:
         with self._alone(), self.engine.connect() as plain:
             connection = plain.execution_options(reading=True)
             with connection.begin():
-                yield Transaction(connection, self._clock())
+                yield Transaction(connection, self._clock(), self.actor)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -147,9 +149,9 @@ class Store:
         self.engine.dispose()
 
 
-def open_store(url: str, clock: Clock = utc_now) -> Store:
-    """Make a store for a database address; nothing is connected yet."""
-    return Store(make_engine(url), clock)
+def open_store(url: str, clock: Clock = utc_now, actor: str = "workbench") -> Store:
+    """Make a store for a database address; nothing is connected yet. ``actor`` signs the events."""
+    return Store(make_engine(url), clock, actor)
 
 
 def _in_words(error: sa.exc.DBAPIError) -> str:

@@ -69,6 +69,11 @@ labeler_link = sa.Table(
     sa.Column("external_id", sa.String, nullable=False),
     sa.Column("url", sa.String, nullable=False),
     sa.Column("cursor", UtcDateTime),
+    sa.Column("woken_at", UtcDateTime),
+    sa.Column("away_since", UtcDateTime),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("next_attempt_at", UtcDateTime),
+    sa.Column("last_error", sa.Text),
     sa.UniqueConstraint("project_id", "labeler"),
 )
 
@@ -122,6 +127,7 @@ round_ = sa.Table(
     sa.Column("lease_owner", sa.String),
     sa.Column("lease_until", UtcDateTime),
     sa.Column("error", sa.Text),
+    sa.Column("released_at", UtcDateTime),
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.Column("updated_at", UtcDateTime, nullable=False),
     sa.UniqueConstraint("project_id", "number"),
@@ -173,6 +179,8 @@ task = sa.Table(
     sa.Column("labeler", sa.String, nullable=False),
     sa.Column("external_id", sa.String),
     sa.Column("state", sa.String, nullable=False),
+    sa.Column("overlap", sa.Integer),
+    sa.Column("blind", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.UniqueConstraint("labeler", "round_id", "item_id"),
 )
 
@@ -256,4 +264,33 @@ event = sa.Table(
     sa.Column("at", UtcDateTime, nullable=False),
     sa.Column("kind", sa.String, nullable=False),
     sa.Column("message", sa.Text, nullable=False),
+    sa.Column("actor", sa.String, nullable=False, server_default="workbench"),
+    sa.Index("ix_event_project_id_id", "project_id", "id"),
+)
+
+schedule = sa.Table(
+    "schedule",
+    metadata,
+    _id(),
+    _to("project"),
+    sa.Column("state", sa.String, nullable=False),
+    sa.Column("reason", sa.Text),
+    sa.Column("next_fire_at", UtcDateTime),
+    sa.Column("next_look_at", UtcDateTime, nullable=False),
+    sa.Column("wanted_at", UtcDateTime),
+    sa.Column("last_started_at", UtcDateTime),
+    sa.Column("failures", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("retry_at", UtcDateTime),
+    sa.Column("updated_at", UtcDateTime, nullable=False),
+    sa.UniqueConstraint("project_id"),
+)
+
+worker = sa.Table(
+    "worker",
+    metadata,
+    _id(),
+    sa.Column("name", sa.String, nullable=False, unique=True),
+    sa.Column("started_at", UtcDateTime, nullable=False),
+    sa.Column("seen_at", UtcDateTime, nullable=False),
+    sa.Column("doing", sa.Text),
 )

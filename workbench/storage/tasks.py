@@ -163,4 +163,6 @@ def _task(row: Any) -> Task:
         labeler=row.labeler,
         external_id=row.external_id,
         state=TaskState(row.state),
+        overlap=row.overlap,
+        blind=row.blind,
     )
