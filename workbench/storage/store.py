@@ -17,6 +17,7 @@ from workbench.storage.projects import Projects
 from workbench.storage.results import Results
 from workbench.storage.rounds import Rounds
 from workbench.storage.tasks import Tasks
+from workbench.storage.workers import Workers
 
 Clock = Callable[[], datetime]
 
@@ -63,6 +64,11 @@ class Transaction:
     def results(self) -> Results:
         """Models, metrics, budget points, events."""
         return Results(self._connection, self.now, self.actor)
+
+    @cached_property
+    def workers(self) -> Workers:
+        """Who is at work."""
+        return Workers(self._connection, self.now)
 
 
 class Store:
