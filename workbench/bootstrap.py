@@ -21,7 +21,7 @@ from workbench.steps.ingest import Added, add_source, remove_items
 from workbench.steps.leases import this_person, this_process
 from workbench.steps.parts import Parts, Progress, Report
 from workbench.steps.present import presenter
-from workbench.storage.store import Clock, Store, open_store, utc_now
+from workbench.storage.store import Clock, Store, open_store
 
 if TYPE_CHECKING:
     from connectors.labelers.label_studio import LabelStudioLabeler
@@ -41,13 +41,14 @@ def open_parts(
     *,
     progress: Progress = silent,
     labeler: Labeler | None = None,
-    clock: Clock = utc_now,
+    clock: Clock | None = None,
     actor: str | None = None,
 ) -> Iterator[Parts]:
     """Build everything that a project needs, and let go of it at the end.
 
     Args:
         labeler: Use this one instead of the configured one.
+        clock: Use this one instead of the database's own.
         actor: Who the audit trail says did it; whoever started this process if None.
 
     Raises:
@@ -73,7 +74,9 @@ def open_parts(
 
 
 @contextmanager
-def project_store(settings: Settings, clock: Clock = utc_now, actor: str | None = None) -> Iterator[Store]:
+def project_store(
+    settings: Settings, clock: Clock | None = None, actor: str | None = None
+) -> Iterator[Store]:
     """Open the project's database at the right revision.
 
     Raises:

@@ -4,6 +4,7 @@ WorkbenchError
 ├── ConfigProblem         workbench.toml is missing or has faults; all of them in one message
 ├── ProjectProblem        no such project, or one that does not match its configuration
 ├── DatabaseProblem       the database can not be reached, or is at another revision
+│   └── DatabaseAway      a lost connection, a lock, a conflict: the same may succeed a moment later
 ├── PoolProblem           nothing to choose from, keys twice, items that are held out
 ├── RoundProblem          a move that the round's state does not allow
 │   └── RoundBusy         another process holds the round's lease
@@ -30,6 +31,10 @@ class ProjectProblem(WorkbenchError):
 
 class DatabaseProblem(WorkbenchError):
     """The database can not be reached, or is at another revision."""
+
+
+class DatabaseAway(DatabaseProblem):
+    """The database is away, locked or in conflict: what was tried may be tried again by itself."""
 
 
 class PoolProblem(WorkbenchError):

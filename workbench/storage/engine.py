@@ -1,12 +1,24 @@
-"""Engines that behave: SQLite with WAL, foreign keys and immediate transactions; PostgreSQL as it is."""
+"""Engines that behave: SQLite with WAL, foreign keys, immediate transactions; PostgreSQL that never hangs."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
 
 from workbench.domain.errors import DatabaseProblem
 
+#: How long anybody waits for what another process holds.
 BUSY_TIMEOUT_SECONDS = 30
+#: A process that stands still in the middle of a transaction must not stand in everybody's way.
+IDLE_SECONDS = 60
+#: A server that is gone without a word is noticed within a minute.
+ALIVE = {
+    "connect_timeout": "10",
+    "keepalives_idle": "20",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "60000",
+}
 KNOWN = ("sqlite:///", "postgresql://", "postgresql+psycopg://", "postgres://")
 NOT_READABLE = (
     "The database address can not be read. Expected sqlite:///path/to/file.db or "
@@ -23,7 +35,7 @@ def make_engine(url: str) -> sa.Engine:
     if not url.startswith(KNOWN):
         raise DatabaseProblem(NOT_READABLE)
     try:
-        engine = sa.create_engine(_with_driver(url), hide_parameters=True)
+        engine = sa.create_engine(_with_driver(url), hide_parameters=True, **_options(url))
     except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ValueError) as error:
         raise DatabaseProblem(NOT_READABLE) from error
     except ModuleNotFoundError as error:
@@ -34,7 +46,37 @@ def make_engine(url: str) -> sa.Engine:
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _prepare_sqlite)
         sa.event.listen(engine, "begin", _begin_immediate)
+    else:
+        sa.event.listen(engine, "connect", _prepare_postgresql)
     return engine
+
+
+def server_time(connection: sa.Connection) -> datetime | None:
+    """The time by the clock of the database's server: one for all machines. None where there is no server."""
+    if connection.dialect.name == "sqlite":
+        return None
+    found: datetime = connection.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
+    return found.astimezone(UTC)
+
+
+def reading_options(engine: sa.Engine) -> dict[str, Any]:
+    """What makes a transaction see one moment of the database and hold nobody up."""
+    if engine.dialect.name == "sqlite":
+        return {"reading": True}
+    return {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+
+
+def _options(url: str) -> dict[str, Any]:
+    if url.startswith("sqlite"):
+        return {}
+    given = sa.make_url(_with_driver(url)).query
+    return {
+        # A connection that died in the pool, with a server that was restarted, is replaced unseen.
+        "pool_pre_ping": True,
+        # Locks are followed by reading what is true now, whatever a server's default is.
+        "isolation_level": "READ COMMITTED",
+        "connect_args": {name: value for name, value in ALIVE.items() if name not in given},
+    }
 
 
 def _with_driver(url: str) -> str:
@@ -54,6 +96,13 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.close()
+
+
+def _prepare_postgresql(connection: Any, _record: object) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET lock_timeout = '{BUSY_TIMEOUT_SECONDS}s'")
+        cursor.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'")
+    connection.commit()
 
 
 def _begin_immediate(connection: sa.Connection) -> None:

@@ -5,13 +5,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
+from typing import TypeVar
 
 import sqlalchemy as sa
 
-from workbench.domain.errors import DatabaseProblem
 from workbench.storage import revisions
 from workbench.storage.annotations import Annotations
-from workbench.storage.engine import make_engine
+from workbench.storage.engine import make_engine, reading_options, server_time
+from workbench.storage.faults import problem_of
+from workbench.storage.patience import patiently
 from workbench.storage.pool import Pool
 from workbench.storage.projects import Projects
 from workbench.storage.results import Results
@@ -20,6 +22,7 @@ from workbench.storage.tasks import Tasks
 from workbench.storage.workers import Workers
 
 Clock = Callable[[], datetime]
+T = TypeVar("T")
 
 
 def utc_now() -> datetime:
@@ -30,10 +33,17 @@ def utc_now() -> datetime:
 class Transaction:
     """Everything that can be read and written inside one transaction, by subject."""
 
-    def __init__(self, connection: sa.Connection, now: datetime, actor: str) -> None:
+    def __init__(self, connection: sa.Connection, clock: Clock | None, actor: str) -> None:
         self._connection = connection
-        self.now = now
+        self._clock = clock
         self.actor = actor
+
+    @cached_property
+    def now(self) -> datetime:
+        """The time of this transaction, by one clock for everybody: the server's, where there is one."""
+        if self._clock is not None:
+            return self._clock()
+        return server_time(self._connection) or utc_now()
 
     @cached_property
     def projects(self) -> Projects:
@@ -72,9 +82,12 @@ class Transaction:
 
 
 class Store:
-    """A database at the right revision. ``actor`` is who the events say did it."""
+    """A database at the right revision. ``actor`` is who the events say did it.
 
-    def __init__(self, engine: sa.Engine, clock: Clock = utc_now, actor: str = "workbench") -> None:
+    ``clock`` replaces the clock of the database's server (of this machine, for SQLite).
+    """
+
+    def __init__(self, engine: sa.Engine, clock: Clock | None = None, actor: str = "workbench") -> None:
         self.engine = engine
         self.actor = actor
         self._clock = clock
@@ -85,22 +98,39 @@ class Store:
         """Open a transaction: committed at the end of the block, rolled back on any error.
 
         Raises:
-            DatabaseProblem: The database is away, locked for too long, or its disk is full.
+            DatabaseAway: The database is away, locked for too long, or refuses because of a conflict.
+            DatabaseProblem: Its disk is full, or it does not take what is written.
         """
         with self._alone(), self.engine.begin() as connection:
-            yield Transaction(connection, self._clock(), self.actor)
+            yield Transaction(connection, self._clock, self.actor)
+
+    def insist(self, work: Callable[[Transaction], T]) -> T:
+        """Do ``work`` in a transaction of its own, again while the database is away, for about a minute.
+
+        Only for what does the same when it is done twice: a commit may be carried out and its answer lost.
+
+        Raises:
+            DatabaseAway: It was away for longer.
+            DatabaseProblem: As in ``begin``.
+        """
+
+        def once() -> T:
+            with self.begin() as tx:
+                return work(tx)
+
+        return patiently(once)
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:
         """Open a transaction that only reads: it holds nobody up, and sees one moment of the database.
 
         Raises:
-            DatabaseProblem: The database is away.
+            DatabaseAway: The database is away.
         """
         with self._alone(), self.engine.connect() as plain:
-            connection = plain.execution_options(reading=True)
+            connection = plain.execution_options(**reading_options(self.engine))
             with connection.begin():
-                yield Transaction(connection, self._clock(), self.actor)
+                yield Transaction(connection, self._clock, self.actor)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -113,7 +143,7 @@ class Store:
         try:
             yield
         except sa.exc.DBAPIError as error:
-            raise DatabaseProblem(_in_words(error)) from error
+            raise problem_of(error) from error
         finally:
             self._open.here = False
 
@@ -126,7 +156,7 @@ class Store:
         try:
             revisions.check(self.engine)
         except sa.exc.DBAPIError as error:
-            raise DatabaseProblem(_in_words(error)) from error
+            raise problem_of(error) from error
 
     def upgrade(self) -> revisions.RevisionStatus:
         """Bring the database to the newest revision.
@@ -137,7 +167,7 @@ class Store:
         try:
             return revisions.upgrade(self.engine)
         except sa.exc.DBAPIError as error:
-            raise DatabaseProblem(_in_words(error)) from error
+            raise problem_of(error) from error
 
     def status(self) -> revisions.RevisionStatus:
         """Compare the database's revision with ours.
@@ -148,29 +178,13 @@ class Store:
         try:
             return revisions.status(self.engine)
         except sa.exc.DBAPIError as error:
-            raise DatabaseProblem(_in_words(error)) from error
+            raise problem_of(error) from error
 
     def close(self) -> None:
         """Let go of all connections."""
         self.engine.dispose()
 
 
-def open_store(url: str, clock: Clock = utc_now, actor: str = "workbench") -> Store:
+def open_store(url: str, clock: Clock | None = None, actor: str = "workbench") -> Store:
     """Make a store for a database address; nothing is connected yet. ``actor`` signs the events."""
     return Store(make_engine(url), clock, actor)
-
-
-def _in_words(error: sa.exc.DBAPIError) -> str:
-    cause = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error).__name__
-    advice = "Nothing of this step was written. "
-    if isinstance(error, sa.exc.IntegrityError | sa.exc.DataError):
-        advice += "It did not take what was written, which is a defect: please report it with this line."
-    elif "full" in cause:
-        advice += "Free some disk space, then type `workbench round resume`."
-    elif "locked" in cause:
-        advice += "Another process holds the database; try again in a moment."
-    elif "unable to open" in cause or "readonly" in cause:
-        advice += "Check that the folder of the database exists and can be written."
-    else:
-        advice += "Check WORKBENCH_DATABASE_URL or [storage] database, and that the server is up."
-    return f"The database answered: {cause}. {advice}"

@@ -1,0 +1,67 @@
+"""What a database's own error means: to be tried again as it is, or for somebody to mend."""
+
+import sqlite3
+
+import sqlalchemy as sa
+
+from workbench.domain.errors import DatabaseAway, DatabaseProblem
+
+#: PostgreSQL's codes for what passes by itself: serialization failure, deadlock, a lock that was waited for
+#: too long, an administrator who stops the server or the connection, a server that starts or is full, a
+#: transaction that stood still for too long.
+PASSING = frozenset({"40001", "40P01", "55P03", "57P01", "57P02", "57P03", "53300", "25P03", "25P04"})
+CONNECTION_EXCEPTIONS = "08"
+SQLITE_PASSING = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+#: A refusal at the door that has no code, and yet passes.
+NOT_READY = (
+    "starting up",
+    "shutting down",
+    "recovery mode",
+    "too many clients",
+    "connection slots",
+    "terminat",
+)
+RESUME = "Nothing that was written before is lost. Type `workbench round resume`"
+
+
+def problem_of(error: sa.exc.DBAPIError) -> DatabaseProblem:
+    """Put an error of the database in words; a ``DatabaseAway`` where trying again may be enough."""
+    said = str(error.orig).strip()
+    cause = said.splitlines()[0] if said else type(error).__name__
+    kind = DatabaseAway if passes(error) else DatabaseProblem
+    return kind(f"The database answered: {cause}. {_advice(error, cause)}")
+
+
+def passes(error: sa.exc.DBAPIError) -> bool:
+    """Whether the same transaction may succeed a moment later, with nothing mended by anybody."""
+    if error.connection_invalidated:
+        return True
+    state = getattr(error.orig, "sqlstate", None)
+    if state is not None:
+        return state in PASSING or state.startswith(CONNECTION_EXCEPTIONS)
+    if isinstance(error.orig, sqlite3.Error):
+        # Extended codes carry the plain one in their lowest byte.
+        return (getattr(error.orig, "sqlite_errorcode", None) or 0) & 0xFF in SQLITE_PASSING
+    said = str(error.orig)
+    # A server that can not be reached says nothing; one that says FATAL at the door has its reasons.
+    refused = "FATAL" in said and not any(words in said for words in NOT_READY)
+    return isinstance(error, sa.exc.OperationalError) and not refused
+
+
+def _advice(error: sa.exc.DBAPIError, cause: str) -> str:
+    if isinstance(error, sa.exc.IntegrityError | sa.exc.DataError):
+        return (
+            "Nothing of this step was written. It did not take what was written, which is a defect: "
+            "please report it with this line."
+        )
+    if "full" in cause:
+        return "Nothing of this step was written. Free some disk space, then type `workbench round resume`."
+    if "locked" in cause:
+        return f"Another process has held it for too long. {RESUME} when that one has ended."
+    if "unable to open" in cause or "readonly" in cause:
+        return "Check that the folder of the database exists and can be written."
+    if getattr(error.orig, "sqlstate", None) in PASSING:
+        return f"{RESUME} in a moment."
+    return (
+        f"Check WORKBENCH_DATABASE_URL or [storage] database, and that the server is up. {RESUME} when it is."
+    )
