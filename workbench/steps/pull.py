@@ -66,13 +66,13 @@ def pull(parts: Parts) -> Pulled:
     total = Pulled()
     newest = link.cursor
     for page in chunked(parts.labeler.changed_tasks(link.external_id, since), PAGE):
-        total = total.plus(_keep_page(parts, _latest(page)))
+        total = total.plus(_keep_page(parts, latest(page)))
         newest = max(filter(None, [newest, *(task.updated_at for task in page)]))
     _move_cursor(parts, link, newest)
     return total
 
 
-def _latest(page: Sequence[RemoteTask]) -> list[RemoteTask]:
+def latest(page: Sequence[RemoteTask]) -> list[RemoteTask]:
     """A task that changed while it was read comes twice; the later view counts."""
     latest: dict[str, RemoteTask] = {}
     for task in page:
@@ -84,13 +84,18 @@ def _latest(page: Sequence[RemoteTask]) -> list[RemoteTask]:
 
 def _keep_page(parts: Parts, page: Sequence[RemoteTask]) -> Pulled:
     with parts.store.begin() as tx:
-        # Two pulls at once would each see only their own half of an item's annotations.
-        tx.projects.lock(parts.project.id)
-        matches = _ours(parts, tx, page)
-        before = tx.annotations.of_items({match.task.item_id for match in matches})
-        versions = [version for match in matches for version in _versions(match, before)]
-        new = tx.annotations.add(parts.project.id, parts.labeler.name, versions)
-        revised = _consolidate(parts, tx, [match.task for match in matches]) if new else 0
+        return keep(parts, tx, page)
+
+
+def keep(parts: Parts, tx: Transaction, page: Sequence[RemoteTask]) -> Pulled:
+    """Write what tasks of the labeler say into the database."""
+    # Two pulls at once would each see only their own half of an item's annotations.
+    tx.projects.lock(parts.project.id)
+    matches = _ours(parts, tx, page)
+    before = tx.annotations.of_items({match.task.item_id for match in matches})
+    versions = [version for match in matches for version in _versions(match, before)]
+    new = tx.annotations.add(parts.project.id, parts.labeler.name, versions)
+    revised = consolidate(parts, tx, [match.task for match in matches]) if new else 0
     return Pulled(versions=new, labels=revised, strangers=len(page) - len(matches))
 
 
@@ -139,7 +144,7 @@ def _version(task: Task, found: RemoteAnnotation) -> Annotation:
     )
 
 
-def _consolidate(parts: Parts, tx: Transaction, tasks: Sequence[Task]) -> int:
+def consolidate(parts: Parts, tx: Transaction, tasks: Sequence[Task]) -> int:
     """Bring labels and task states in line with the annotations; says how many labels changed."""
     items = {task.item_id for task in tasks}
     annotations = tx.annotations.of_items(items)

@@ -32,20 +32,27 @@ def push(parts: Parts, held: Round) -> Round:
     link = open_project(parts)
     with parts.store.begin() as tx:
         tasks = tx.tasks.of_round(held.id)
-        _refuse_other_labeler(parts, tasks)
+    _refuse_other_labeler(parts, tasks)
+    bring(parts, held, link, tasks)
+    tidy_round(parts, held)
+    with parts.store.begin() as tx:
+        return tx.rounds.move(held, RoundState.PUSHED)
+
+
+def bring(parts: Parts, held: Round, link: LabelerLink, tasks: Sequence[Task]) -> None:
+    """Bring those of a round's tasks to the labeler that wait for it; what is there already is only noted."""
+    with parts.store.begin() as tx:
+        size = len(tx.tasks.of_round(held.id))
         chosen = {selection.item_key: selection for selection in tx.tasks.selections(held.id)}
-        items = tx.pool.by_key(parts.project.id, list(chosen))
+        items = tx.pool.by_key(parts.project.id, [task.item_key for task in tasks])
     version = model_version(parts, held)
-    outgoing = {t.item_key: _outgoing(parts, held, items, chosen, t, version, len(tasks)) for t in tasks}
+    outgoing = {t.item_key: _outgoing(parts, held, items, chosen, t, version, size) for t in tasks}
     with parts.progress(f"Sending {len(tasks)} tasks") as report:
         done = 0
         for batch in _loads(tasks, outgoing):
             _settle_batch(parts, held, link, batch, outgoing)
             done += len(batch)
             report(done, len(tasks))
-    tidy_round(parts, held)
-    with parts.store.begin() as tx:
-        return tx.rounds.move(held, RoundState.PUSHED)
 
 
 def _refuse_other_labeler(parts: Parts, tasks: Sequence[Task]) -> None:
@@ -73,14 +80,7 @@ def open_project(parts: Parts) -> LabelerLink:
         known = tx.projects.link(parts.project.id, parts.labeler.name)
     adopted = str(settings.project_id) if settings.project_id is not None else None
     remote = parts.labeler.open_project(
-        ProjectSpec(
-            title=parts.project.name,
-            task_type=TaskType.IMAGE if parts.project.kind is TaskKind.IMAGE else TaskType.TEXT,
-            classes=parts.project.classes,
-            overlap=settings.overlap,
-            show_predictions=settings.show_predictions,
-            existing_id=adopted or (known.external_id if known else None),
-        )
+        project_spec(parts, adopted or (known.external_id if known else None))
     )
     link = LabelerLink(labeler=parts.labeler.name, external_id=remote.project_id, url=remote.url)
     if settings.pictures == "local-files":
@@ -89,6 +89,19 @@ def open_project(parts: Parts) -> LabelerLink:
         with parts.store.begin() as tx:
             tx.projects.save_link(parts.project.id, link)
     return link
+
+
+def project_spec(parts: Parts, existing_id: str | None) -> ProjectSpec:
+    """Our project as the labeler is to show it."""
+    settings = parts.config.labeler
+    return ProjectSpec(
+        title=parts.project.name,
+        task_type=TaskType.IMAGE if parts.project.kind is TaskKind.IMAGE else TaskType.TEXT,
+        classes=parts.project.classes,
+        overlap=settings.overlap,
+        show_predictions=settings.show_predictions,
+        existing_id=existing_id,
+    )
 
 
 def _share_folders(parts: Parts, link: LabelerLink) -> None:

@@ -83,11 +83,11 @@ def _remove_doubles(
     copies: dict[str, list[TaskId]] = defaultdict(list)
     for found in there:
         copies[found.item_key].append(found)
-    kept = {task.id: _kept(task, copies[task.item_key]) for task in tasks if copies[task.item_key]}
+    stays = {task.id: kept(task, copies[task.item_key]) for task in tasks if copies[task.item_key]}
     moved = {
-        task.id: kept[task.id] for task in tasks if task.id in kept and kept[task.id] != task.external_id
+        task.id: stays[task.id] for task in tasks if task.id in stays and stays[task.id] != task.external_id
     }
-    extra = [t.task_id for t in there if not t.annotated and t.task_id not in set(kept.values())]
+    extra = [t.task_id for t in there if not t.annotated and t.task_id not in set(stays.values())]
     if extra:
         parts.labeler.delete_tasks(link.external_id, extra)
     if extra or moved:
@@ -97,7 +97,7 @@ def _remove_doubles(
             tx.results.note(parts.project.id, "doubles", words, round_id=current.id)
 
 
-def _kept(task: Task, copies: Sequence[TaskId]) -> str:
+def kept(task: Task, copies: Sequence[TaskId]) -> str:
     """The copy we know, if it is there; else one that was touched; else the first."""
     known = [copy.task_id for copy in copies if copy.task_id == task.external_id]
     touched = [copy.task_id for copy in copies if copy.annotated]
