@@ -29,7 +29,7 @@ def check_tasks(tasks: Sequence[OutgoingTask]) -> None:
         LabelerRefused: A task holds a NUL character or half of a surrogate pair.
     """
     for task in tasks:
-        for text in (task.item_key, task.round_key, task.content):
+        for text in (task.item_key, task.round_key, task.content, task.note or ""):
             if "\x00" in text or not _encodable(text):
                 raise LabelerRefused(
                     f"Item {task.item_key!r} holds a NUL character or half a surrogate pair, which "

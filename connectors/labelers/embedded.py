@@ -7,7 +7,7 @@ goes to somebody else, a served task stays with its annotator until it is answer
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -126,6 +126,15 @@ class EmbeddedLabeler:
                 "DELETE FROM tasks WHERE project = ? AND id = ?", [(project, number(key)) for key in task_ids]
             )
 
+    def set_overlap(self, project_id: str, overlaps: Mapping[str, int]) -> None:
+        """Say, by task id, how many people are to answer a task; setting it twice is once."""
+        project = self._project(project_id)["id"]
+        with self.store.write() as database:
+            database.executemany(
+                "UPDATE tasks SET overlap = ? WHERE project = ? AND id = ?",
+                [(wanted, project, number(key)) for key, wanted in overlaps.items()],
+            )
+
     def release(self, project_id: str, model_version: str) -> None:
         """Serve the predictions of this model version from now on, most wanted first."""
         project = self._project(project_id)["id"]
@@ -210,9 +219,10 @@ def _insert(database: sqlite3.Connection, project: int, task: OutgoingTask, at: 
     guess = task.prediction
     prediction = (None, None, None) if guess is None else (guess.label, guess.score, guess.model_version)
     return database.execute(
-        "INSERT INTO tasks (project, item_key, round_key, content, label, score, model_version, updated_at) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (project, task.item_key, task.round_key, task.content, *prediction, at),
+        "INSERT INTO tasks "
+        "(project, item_key, round_key, content, label, score, model_version, updated_at, note) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (project, task.item_key, task.round_key, task.content, *prediction, at, task.note),
     ).lastrowid
 
 

@@ -15,9 +15,10 @@ from connectors.labelers.records import ServedTask
 OPEN_TASKS = """
 SELECT tasks.*, projects.show_predictions, projects.model_version AS released
 FROM tasks JOIN projects ON projects.id = tasks.project
-WHERE project = :project AND answered_by < overlap
+WHERE project = :project AND answered_by < coalesce(tasks.overlap, projects.overlap)
 AND NOT EXISTS (SELECT * FROM annotations WHERE task = tasks.id AND annotator = :who)
-AND answered_by + (SELECT count(*) FROM locks WHERE task = tasks.id AND annotator <> :who) < overlap
+AND answered_by + (SELECT count(*) FROM locks WHERE task = tasks.id AND annotator <> :who)
+    < coalesce(tasks.overlap, projects.overlap)
 AND """
 HELD = "EXISTS (SELECT * FROM locks WHERE task = tasks.id AND annotator = :who) ORDER BY tasks.id LIMIT 1"
 MOST_WANTED = "tasks.model_version = projects.model_version ORDER BY tasks.score, tasks.id LIMIT 1"
@@ -105,7 +106,10 @@ def embedded_annotator(labeler: EmbeddedLabeler, name: str) -> EmbeddedAnnotator
 def _served(row: sqlite3.Row) -> ServedTask:
     shown = row["show_predictions"] and row["model_version"] == row["released"]
     return ServedTask(
-        task_id=str(row["id"]), item_key=row["item_key"], prediction=row["label"] if shown else None
+        task_id=str(row["id"]),
+        item_key=row["item_key"],
+        prediction=row["label"] if shown else None,
+        note=row["note"],
     )
 
 

@@ -33,7 +33,9 @@ CREATE TABLE IF NOT EXISTS tasks (
     score REAL,
     model_version TEXT,
     answered_by INTEGER NOT NULL DEFAULT 0,
-    updated_at TEXT NOT NULL
+    updated_at TEXT NOT NULL,
+    overlap INTEGER,
+    note TEXT
 );
 CREATE INDEX IF NOT EXISTS tasks_by_item ON tasks (project, round_key, item_key);
 CREATE INDEX IF NOT EXISTS tasks_by_change ON tasks (project, updated_at);
@@ -57,6 +59,8 @@ CREATE TABLE IF NOT EXISTS locks (
 CREATE TABLE IF NOT EXISTS clock (last TEXT NOT NULL);
 INSERT INTO clock SELECT '' WHERE NOT EXISTS (SELECT * FROM clock);
 """
+#: Columns that files of the first version do not have.
+LATER_COLUMNS: Final = {"overlap": "INTEGER", "note": "TEXT"}
 
 
 class EmbeddedStore:
@@ -93,6 +97,9 @@ class EmbeddedStore:
         with self.write() as database:
             for statement in SCHEMA.split(";\n"):
                 database.execute(statement)
+            there = {row["name"] for row in database.execute("PRAGMA table_info(tasks)")}
+            for name in LATER_COLUMNS.keys() - there:
+                database.execute(f"ALTER TABLE tasks ADD COLUMN {name} {LATER_COLUMNS[name]}")
 
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:

@@ -11,6 +11,9 @@ from connectors.labelers.records import TaskType
 
 OBJECT_TAG: Final = {TaskType.IMAGE: "Image", TaskType.TEXT: "Text"}
 SINGLE: Final = frozenset({"single", "single-radio"})
+#: The key of a task's data that holds its note, and the tag that shows it.
+NOTE: Final = "note"
+NOTE_TAG: Final = f'<Header value="${NOTE}"/>'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +34,8 @@ class Control:
     classes: tuple[str, ...]
 
 
-def make_label_config(task_type: TaskType, classes: Sequence[str]) -> str:
-    """Write the configuration of a project of our own.
+def make_label_config(task_type: TaskType, classes: Sequence[str], *, notes: bool = False) -> str:
+    """Write the configuration of a project of our own; with notes, each task shows one above its content.
 
     Raises:
         LabelerRefused: A class name can not be kept by the configuration's format.
@@ -40,7 +43,7 @@ def make_label_config(task_type: TaskType, classes: Sequence[str]) -> str:
     kind = task_type.value
     choices = "".join(f"<Choice value={quoteattr(name)}{_hotkey(name)}/>" for name in classes)
     config = (
-        f'<View><{OBJECT_TAG[task_type]} name="{kind}" value="${kind}"/>'
+        f'<View>{NOTE_TAG if notes else ""}<{OBJECT_TAG[task_type]} name="{kind}" value="${kind}"/>'
         f'<Choices name="label" toName="{kind}" choice="single" required="true" showInLine="true">'
         f"{choices}</Choices></View>"
     )

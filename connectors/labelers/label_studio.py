@@ -5,7 +5,7 @@ Projects, imports and releases go through the vendor's SDK, which is imported wh
 the SDK's models are unreliable. Both share one client (``label_studio_http``).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -42,6 +42,7 @@ from connectors.labelers.label_studio_reading import (
     number,
     project_by_id,
     projects_titled,
+    serve_as_often_as,
     tasks_by_change,
     tasks_by_id,
 )
@@ -185,6 +186,11 @@ class LabelStudioLabeler:
                 extensions={"repeatable": True},
             )
 
+    def set_overlap(self, project_id: str, overlaps: Mapping[str, int]) -> None:
+        """Say, by task id, how many people are to answer a task; what is so already is not written."""
+        with naming_project(project_id):
+            serve_as_often_as(self._client, project_id, overlaps)
+
     def release(self, project_id: str, model_version: str) -> None:
         """Serve the predictions of this model version from now on, most wanted first."""
         with naming_project(project_id):
@@ -236,14 +242,12 @@ class LabelStudioLabeler:
     def _existing(self, spec: ProjectSpec) -> Row | None:
         if spec.existing_id is not None:
             return project_by_id(self._client, spec.existing_id)
-        return min(
-            projects_titled(self._client, spec.title), key=lambda project: int(project["id"]), default=None
-        )
+        titled = projects_titled(self._client, spec.title)
+        return min(titled, key=lambda project: int(project["id"]), default=None)
 
     def _create(self, spec: ProjectSpec) -> Row:
-        made = self._sdk.projects.create(
-            title=spec.title, label_config=make_label_config(spec.task_type, spec.classes), **_settings(spec)
-        )
+        config = make_label_config(spec.task_type, spec.classes, notes=spec.notes)
+        made = self._sdk.projects.create(title=spec.title, label_config=config, **_settings(spec))
         return project_by_id(self._client, str(made.id))
 
     def _adjust(self, project: Row, spec: ProjectSpec) -> None:

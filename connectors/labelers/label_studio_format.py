@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
-from connectors.labelers.label_config import Control
+from connectors.labelers.label_config import NOTE, Control
 from connectors.labelers.records import (
     OutgoingTask,
     Prediction,
@@ -48,6 +48,8 @@ def make_task(control: Control, task: OutgoingTask) -> dict[str, Any]:
     """Write a task as it is imported; our keys are in ``data`` because only that can be searched."""
     keys = {"item_id": task.item_key, "round_id": task.round_key}
     made: dict[str, Any] = {"data": {control.variable: task.content, **keys}, "meta": keys}
+    if task.note is not None:
+        made["data"][NOTE] = task.note
     if task.prediction is not None:
         made["predictions"] = [make_prediction(control, task.prediction)]
     return made
@@ -151,7 +153,10 @@ def read_served(control: Control, raw: Json) -> ServedTask:
     """Read a task as it is handed to an annotator."""
     predictions = raw.get("predictions") or []
     shown = read_result(control, predictions[0].get("result")).label if predictions else None
-    return ServedTask(task_id=str(raw["id"]), item_key=_key(_data(raw), "item_id"), prediction=shown)
+    data = _data(raw)
+    return ServedTask(
+        task_id=str(raw["id"]), item_key=_key(data, "item_id"), prediction=shown, note=_key(data, NOTE)
+    )
 
 
 def read_moment(value: object, otherwise: datetime = BEGINNING) -> datetime:

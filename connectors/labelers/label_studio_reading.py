@@ -3,7 +3,7 @@
 Pages are never numbered: rows move while they are read. Each page asks for what comes after the last one.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -22,6 +22,7 @@ WITH_ANNOTATIONS: Final = (
     "parent_prediction"
 )
 WITH_COUNTS: Final = "id,data,total_annotations,cancelled_annotations"
+WITH_OVERLAP: Final = "id,overlap,is_labeled,total_annotations"
 
 
 def project_by_id(client: LabelStudioClient, project_id: str) -> Row:
@@ -94,6 +95,31 @@ def tasks_by_id(
         if len(rows) < page_size:
             return
         last = rows[-1]["id"]
+
+
+def serve_as_often_as(
+    client: LabelStudioClient, project_id: str, overlaps: Mapping[str, int], *, page_size: int = PAGE
+) -> None:
+    """Write how many answers each task is to get, where that differs; those that are gone are left out.
+
+    Whether a task has enough answers is written too: a change of the number alone serves it to nobody.
+    """
+    ids = sorted(number(key) for key in overlaps)
+    for start in range(0, len(ids), page_size):
+        wanted = condition("id", "in_list", "List", ids[start : start + page_size])
+        for row in _page(client, project_id, [wanted], "id", WITH_OVERLAP, page_size):
+            overlap = overlaps[str(row["id"])]
+            values = {"overlap": overlap, "is_labeled": (row.get("total_annotations") or 0) >= overlap}
+            if any(row.get(name) != value for name, value in values.items()):
+                _write_task(client, str(row["id"]), values)
+
+
+def _write_task(client: LabelStudioClient, task_id: str, values: Row) -> None:
+    try:
+        client.patch(f"/api/tasks/{task_id}/", json=values, extensions={"repeatable": True})
+    except Refusal as refusal:
+        if refusal.status != NOT_FOUND:
+            raise
 
 
 def tasks_by_change(

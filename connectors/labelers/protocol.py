@@ -1,6 +1,6 @@
 """The one contract of every labeler, and of the people who work in it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
@@ -53,6 +53,13 @@ class Labeler(Protocol):
 
     def delete_tasks(self, project_id: str, task_ids: Sequence[str]) -> None:
         """Remove tasks; one that is gone already is no error."""
+
+    def set_overlap(self, project_id: str, overlaps: Mapping[str, int]) -> None:
+        """Say, by task id, how many people are to answer a task; setting it twice is once.
+
+        A task that had enough answers is served again when it needs more, and to nobody who has answered
+        it. One that is gone is no error.
+        """
 
     def release(self, project_id: str, model_version: str) -> None:
         """Serve the predictions of this model version from now on, most wanted first."""

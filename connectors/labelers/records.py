@@ -38,6 +38,8 @@ class ProjectSpec:
     overlap: int = 1
     #: Whether annotators see the model's answer pre-selected.
     show_predictions: bool = True
+    #: Whether each task carries a note that is shown above its content.
+    notes: bool = False
     #: The id of a project that exists already and is to be adopted.
     existing_id: str | None = None
 
@@ -80,6 +82,8 @@ class OutgoingTask:
     round_key: str
     content: str
     prediction: Prediction | None = None
+    #: Shown above the content, in a project that was opened with notes.
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,3 +141,4 @@ class ServedTask:
     task_id: str
     item_key: str | None
     prediction: str | None = None
+    note: str | None = None

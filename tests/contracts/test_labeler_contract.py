@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, timedelta
 from itertools import count
 from pathlib import Path
@@ -502,3 +502,45 @@ def test_an_annotation_that_is_taken_back_reopens_its_task(world: World) -> None
     assert served is not None
     ann.delete(ann.annotate(served.task_id, "cat", seconds=1.0))
     assert work_through(world.person("ben"), project) == ["a"]
+
+
+def test_a_task_that_needs_one_more_answer_goes_to_somebody_who_has_not_answered_it(world: World) -> None:
+    project = world.project()
+    sent = world.labeler.send_tasks(project.project_id, [task("a", score=0.1), task("b", score=0.2)])
+    world.labeler.release(project.project_id, "model-1")
+    ann, ben, cem = (world.person(name) for name in ("ann", "ben", "cem"))
+    assert work_through(ann, project) == ["a", "b"]
+    assert work_through(ben, project) == []
+    for _ in range(2):
+        world.labeler.set_overlap(project.project_id, {sent[1].task_id: 2})
+    assert work_through(ann, project) == []
+    assert work_through(ben, project) == ["b"]
+    assert work_through(cem, project) == []
+    assert [len(one.annotations) for one in tasks_by_item(world, project).values()] == [1, 2]
+
+
+def test_a_task_that_needs_fewer_answers_than_the_project_is_done_sooner(world: World) -> None:
+    project = world.project(overlap=2)
+    (sent,) = world.labeler.send_tasks(project.project_id, [task("a")])
+    world.labeler.set_overlap(project.project_id, {sent.task_id: 1})
+    assert work_through(world.person("ann"), project) == ["a"]
+    assert work_through(world.person("ben"), project) == []
+
+
+def test_a_task_that_is_gone_needs_no_answers(world: World) -> None:
+    project = world.project()
+    (sent,) = world.labeler.send_tasks(project.project_id, [task("a")])
+    world.labeler.delete_tasks(project.project_id, [sent.task_id])
+    world.labeler.set_overlap(project.project_id, {sent.task_id: 3})
+    world.labeler.set_overlap(project.project_id, {})
+
+
+def test_a_note_is_shown_with_its_task(world: World) -> None:
+    project = world.project(notes=True)
+    sent = replace(task("a"), note="2 x cat, 1 x dog")
+    world.labeler.send_tasks(project.project_id, [sent])
+    served = world.person("ann").next_task(project.project_id)
+    assert served is not None
+    assert (served.item_key, served.note) == ("a", "2 x cat, 1 x dog")
+    assert work_through(world.person("ann"), project) == ["a"]
+    assert only_annotation(world, project).label == "cat"
