@@ -1,5 +1,6 @@
 """What labels cost, and the caps that can not be overrun."""
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -46,30 +47,67 @@ class Spending(NamedTuple):
         )
 
 
-def promise(tasks: int, *, overlap: int, spent: Spending, prices: Prices) -> Spending:
-    """What ``tasks`` more tasks will take, at the pace seen so far."""
+class Promise(NamedTuple):
+    """What is promised to tasks: labels that they may bring, and annotations that they still miss."""
+
+    labels: int
+    annotations: int
+
+    def plus(self, other: "Promise") -> "Promise":
+        """Both together."""
+        return Promise(self.labels + other.labels, self.annotations + other.annotations)
+
+
+def expected(promised: Promise, *, spent: Spending, prices: Prices) -> Spending:
+    """What a promise will take, at the pace seen so far."""
     pace = spent.seconds / spent.annotations if spent.annotations else prices.expected_seconds
-    return Spending(tasks, tasks * overlap, tasks * overlap * pace)
+    return Spending(promised.labels, promised.annotations, promised.annotations * pace)
+
+
+def fits(promised: Promise, *, spent: Spending, caps: Caps, prices: Prices) -> bool:
+    """Whether all that is promised can be kept under every cap."""
+    total = spent.plus(expected(promised, spent=spent, prices=prices))
+    return not _broken(total, caps, prices)
 
 
 def affordable(
-    wanted: int, *, spent: Spending, reserved: int, overlap: int, caps: Caps, prices: Prices
+    wanted: int,
+    *,
+    spent: Spending,
+    promised: Promise,
+    overlap: int,
+    caps: Caps,
+    prices: Prices,
+    gold_share: float = 0.0,
 ) -> int:
-    """How many of ``wanted`` tasks fit under every cap, beside the ``reserved`` ones still unanswered.
+    """How many of ``wanted`` tasks fit under every cap, beside what is promised already.
+
+    Gold tasks come on top of a batch: they cost annotations and bring no label.
 
     Raises:
         BudgetExhausted: Not even one fits.
     """
     for count in range(wanted, 0, -1):
-        total = spent.plus(promise(reserved + count, overlap=overlap, spent=spent, prices=prices))
-        if not _broken(total, caps, prices):
+        more = promised.plus(_batch(count, overlap, gold_share))
+        if fits(more, spent=spent, caps=caps, prices=prices):
             return count
-    one = spent.plus(promise(reserved + 1, overlap=overlap, spent=spent, prices=prices))
-    waiting = f", {reserved} of them promised to tasks that wait for an answer" if reserved else ""
+    more = promised.plus(_batch(1, overlap, gold_share))
+    one = spent.plus(expected(more, spent=spent, prices=prices))
+    waiting = (
+        f", {_words(promised)} of them promised to tasks that wait for an answer" if any(promised) else ""
+    )
     raise BudgetExhausted(
         f"One more label would break the budget: {'; '.join(_broken(one, caps, prices))}{waiting}. "
         "Raise the cap under [budget] in workbench.toml, or stop: `workbench report` shows what was bought."
     )
+
+
+def _batch(count: int, overlap: int, gold_share: float) -> Promise:
+    return Promise(count, (count + math.ceil(count * gold_share)) * overlap)
+
+
+def _words(promised: Promise) -> str:
+    return f"{promised.labels} labels and {promised.annotations} annotations"
 
 
 def _broken(total: Spending, caps: Caps, prices: Prices) -> list[str]:

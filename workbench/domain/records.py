@@ -190,6 +190,8 @@ class Annotation:
     seconds: float | None = None
     created_at: datetime
     updated_at: datetime
+    #: It was made in the adjudication queue: it rules, and is no vote.
+    adjudicates: bool = False
     raw: Mapping[str, Any] = field(default_factory=dict)
 
 

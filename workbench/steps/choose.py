@@ -60,8 +60,9 @@ def affordable_batch(parts: Parts, tx: Transaction, wanted: int) -> int:
     return affordable(
         wanted,
         spent=tx.results.spending(parts.project.id),
-        reserved=tx.tasks.waiting(parts.project.id),
+        promised=tx.opinions.promised(parts.project.id, parts.config.labeler.overlap),
         overlap=parts.config.labeler.overlap,
+        gold_share=parts.config.annotators.gold_share,
         caps=parts.config.budget.caps,
         prices=parts.config.budget.prices,
     )

@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from workbench.domain.adjudication import QUEUE, is_queue
 from workbench.domain.consensus import Consensus
 from workbench.domain.records import Annotation, Label, LabelStatus, Split
-from workbench.storage.statements import chunked, insert_missing, insert_one
+from workbench.storage.statements import chunked, insert_missing
 from workbench.storage.tables import annotation, item, label
 
 
@@ -18,6 +19,31 @@ class Example(NamedTuple):
     key: str
     payload: dict[str, Any]
     label: str
+
+
+class Revision(NamedTuple):
+    """The next revision of an item's label."""
+
+    item_id: int
+    number: int
+    consensus: Consensus
+
+
+_BRIEF = sa.select(
+    annotation.c.external_id,
+    annotation.c.task_id,
+    annotation.c.item_id,
+    annotation.c.annotator,
+    annotation.c.label,
+    annotation.c.problem,
+    annotation.c.skipped,
+    annotation.c.deleted,
+    annotation.c.seconds,
+    annotation.c.created_at,
+    annotation.c.updated_at,
+    annotation.c.labeler.endswith(QUEUE).label("adjudicates"),
+)
+_ALL_LABELS = sa.select(label, item.c.key.label("item_key")).join(item, item.c.id == label.c.item_id)
 
 
 class Annotations:
@@ -61,6 +87,17 @@ class Annotations:
                 found.setdefault(row.item_id, []).append(_annotation(row))
         return found
 
+    def brief_of_items(self, item_ids: Iterable[int]) -> dict[int, list[Annotation]]:
+        """The same without the labelers' own records, which take longer to read than all the rest."""
+        found: dict[int, list[Annotation]] = {}
+        for chunk in chunked(item_ids):
+            rows = self._connection.execute(
+                _BRIEF.where(annotation.c.item_id.in_(chunk)).order_by(annotation.c.id)
+            )
+            for row in rows.mappings():
+                found.setdefault(row["item_id"], []).append(Annotation(**row))
+        return found
+
     def all(self, project_id: int) -> list[Annotation]:
         """Every version of every annotation of a project."""
         rows = self._connection.execute(
@@ -72,8 +109,9 @@ class Annotations:
         """The current label of each item that has or had one."""
         found: dict[int, Label] = {}
         for chunk in chunked(item_ids):
-            rows = self._connection.execute(_labels().where(label.c.item_id.in_(chunk)))
-            found.update({row.item_id: _label(row) for row in rows})
+            rows = self._connection.execute(_ALL_LABELS.where(label.c.item_id.in_(chunk)))
+            # Asked for in the query, the database may take the index on it and read every label there is.
+            found.update({row.item_id: _label(row) for row in rows if row.current})
         return found
 
     def labels(self, project_id: int) -> list[Label]:
@@ -83,20 +121,28 @@ class Annotations:
 
     def revise(self, item_id: int, revision: int, consensus: Consensus, *, method: str) -> None:
         """Write a new revision of an item's label and make it the current one."""
-        self._connection.execute(label.update().where(label.c.item_id == item_id).values(current=False))
-        insert_one(
-            self._connection,
-            label,
-            item_id=item_id,
-            revision=revision,
-            value=consensus.value,
-            status=consensus.status,
-            confidence=consensus.confidence,
-            method=method,
-            annotations=list(consensus.annotations),
-            current=True,
-            created_at=self._now,
-        )
+        self.revise_all([Revision(item_id, revision, consensus)], method=method)
+
+    def revise_all(self, revisions: Sequence[Revision], *, method: str) -> None:
+        """Write new revisions of several items' labels and make them the current ones."""
+        for chunk in chunked(found.item_id for found in revisions if found.number > 1):
+            self._connection.execute(label.update().where(label.c.item_id.in_(chunk)).values(current=False))
+        rows = [
+            {
+                "item_id": found.item_id,
+                "revision": found.number,
+                "value": found.consensus.value,
+                "status": found.consensus.status,
+                "confidence": found.consensus.confidence,
+                "method": method,
+                "annotations": list(found.consensus.annotations),
+                "current": True,
+                "created_at": self._now,
+            }
+            for found in revisions
+        ]
+        if rows:
+            self._connection.execute(label.insert(), rows)
 
     def training_set(self, project_id: int) -> list[Example]:
         """Every agreed label of a pool item, by key. Held-out items never get in here."""
@@ -115,11 +161,7 @@ class Annotations:
 
 
 def _labels() -> sa.Select[Any]:
-    return (
-        sa.select(label, item.c.key.label("item_key"))
-        .join(item, item.c.id == label.c.item_id)
-        .where(label.c.current.is_(True))
-    )
+    return _ALL_LABELS.where(label.c.current.is_(True))
 
 
 def _label(row: Any) -> Label:
@@ -149,5 +191,6 @@ def _annotation(row: Any) -> Annotation:
         seconds=row.seconds,
         created_at=row.created_at,
         updated_at=row.updated_at,
+        adjudicates=is_queue(row.labeler),
         raw=row.raw,
     )

@@ -7,7 +7,6 @@ from typing import Any
 import sqlalchemy as sa
 
 from workbench.domain.records import Item, LabelStatus, NewItem, PoolShard, Split, TaskState
-from workbench.domain.rounds import RoundState
 from workbench.storage.statements import chunked, insert_missing, insert_one
 from workbench.storage.tables import item, label, pool_shard, round_, task
 
@@ -69,7 +68,7 @@ class Pool:
         for chunk in chunked(keys):
             where = sa.and_(item.c.project_id == project_id, item.c.key.in_(chunk))
             found.update(
-                {row.key: _item(row) for row in self._connection.execute(sa.select(item).where(where))}
+                {row.key: to_item(row) for row in self._connection.execute(sa.select(item).where(where))}
             )
         return found
 
@@ -81,6 +80,14 @@ class Pool:
             found.update({row.id: row.key for row in rows})
         return found
 
+    def gold(self, item_ids: Iterable[int]) -> set[int]:
+        """Which of these items measure the annotators: their labels are known, and are not bought."""
+        found: set[int] = set()
+        for chunk in chunked(item_ids):
+            where = sa.and_(item.c.id.in_(chunk), item.c.split == Split.GOLD)
+            found.update(self._connection.execute(sa.select(item.c.id).where(where)).scalars())
+        return found
+
     def held_out(self, project_id: int) -> list[Item]:
         """The test items, by key."""
         rows = self._connection.execute(
@@ -88,23 +95,20 @@ class Pool:
             .where(item.c.project_id == project_id, item.c.split == Split.TEST)
             .order_by(item.c.key)
         )
-        return [_item(row) for row in rows]
+        return [to_item(row) for row in rows]
 
     def unavailable(self, project_id: int) -> set[str]:
         """Keys that must not be chosen again: held out, labeled, or still in the hands of annotators.
 
-        An item of a cancelled round is free again if its task was taken back; one that somebody had
-        touched stays with the labeler, and so it does not go out a second time.
+        An item is free again if its task was taken back; one that somebody had touched stays with the
+        labeler, and so it does not go out a second time.
         """
         chosen = (
             sa.select(task.c.item_id)
             .join(round_, round_.c.id == task.c.round_id)
             .where(
                 round_.c.project_id == project_id,
-                sa.or_(
-                    round_.c.state != RoundState.CANCELLED,
-                    task.c.state.not_in([TaskState.CANCELLED, TaskState.WITHDRAWN]),
-                ),
+                task.c.state.not_in([TaskState.CANCELLED, TaskState.WITHDRAWN]),
             )
         )
         labeled = sa.select(label.c.item_id).where(
@@ -129,7 +133,8 @@ def _shard(row: Any) -> PoolShard:
     )
 
 
-def _item(row: Any) -> Item:
+def to_item(row: Any) -> Item:
+    """A row of the item table as a record."""
     return Item(
         id=row.id,
         key=row.key,

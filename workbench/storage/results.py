@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from workbench.domain.budget import Spending
-from workbench.domain.records import BudgetPoint, Event, LabelStatus, Metric, ModelRun
+from workbench.domain.records import BudgetPoint, Event, LabelStatus, Metric, ModelRun, Split
 from workbench.storage.statements import insert_missing, insert_one
 from workbench.storage.tables import (
     annotation,
@@ -97,12 +97,16 @@ class Results:
         return [(row.round_number, _metric(row)) for row in rows]
 
     def spending(self, project_id: int) -> Spending:
-        """Distinct agreed labels, annotations ever made (skips cost seconds only), and seconds of people."""
+        """Distinct agreed labels, annotations ever made (skips cost seconds only), and seconds of people.
+
+        An answer to a gold item costs like any other; it buys no label.
+        """
         labels = self._connection.execute(
             sa.select(sa.func.count())
             .select_from(label.join(item, item.c.id == label.c.item_id))
             .where(
                 item.c.project_id == project_id,
+                item.c.split != Split.GOLD,
                 label.c.current.is_(True),
                 label.c.status == LabelStatus.AGREED,
             )

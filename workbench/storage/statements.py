@@ -8,7 +8,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 T = TypeVar("T")
 #: Stays far below the smallest limit on bound parameters of the databases we run on.
-CHUNK = 400
+CHUNK = 1000
 
 
 def chunked(values: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:
@@ -25,12 +25,13 @@ def chunked(values: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:
 
 def insert_missing(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> int:
     """Insert the rows whose unique key is not there yet; say how many were new."""
+    if not rows:
+        return 0
     maker: Any = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    added = 0
-    for chunk in chunked(rows, 200):
-        statement = maker(table).values(chunk).on_conflict_do_nothing().returning(table.c.id)
-        added += len(connection.execute(statement).all())
-    return added
+    result = connection.execute(
+        maker(table).on_conflict_do_nothing(), rows, execution_options={"preserve_rowcount": True}
+    )
+    return int(result.rowcount)
 
 
 def insert_one(connection: sa.Connection, table: sa.Table, **values: Any) -> int:

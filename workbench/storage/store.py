@@ -13,6 +13,7 @@ from workbench.storage import revisions
 from workbench.storage.annotations import Annotations
 from workbench.storage.engine import make_engine, reading_options, server_time
 from workbench.storage.faults import problem_of
+from workbench.storage.opinions import Opinions
 from workbench.storage.patience import patiently
 from workbench.storage.pool import Pool
 from workbench.storage.projects import Projects
@@ -69,6 +70,11 @@ class Transaction:
     def annotations(self) -> Annotations:
         """Annotations and labels."""
         return Annotations(self._connection, self.now)
+
+    @cached_property
+    def opinions(self) -> Opinions:
+        """What is still asked of annotators."""
+        return Opinions(self._connection, self.now)
 
     @cached_property
     def results(self) -> Results:

@@ -1,10 +1,11 @@
 """What a round chose, and the outbox of tasks that came from it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
+from workbench.domain.adjudication import QUEUE
 from workbench.domain.records import Reason, Selection, Task, TaskState
 from workbench.storage.statements import chunked, insert_missing
 from workbench.storage.tables import item, round_, selection, task
@@ -19,9 +20,21 @@ class Tasks:
         self._connection = connection
 
     def choose(
-        self, round_id: int, labeler: str, selections: Sequence[Selection], item_ids: Mapping[str, int]
+        self,
+        round_id: int,
+        labeler: str,
+        selections: Sequence[Selection],
+        item_ids: Mapping[str, int],
+        *,
+        overlaps: Mapping[str, int] | None = None,
+        blind: Collection[str] = (),
     ) -> None:
-        """Write the batch and its outbox, once."""
+        """Write the batch and its outbox, once.
+
+        Args:
+            overlaps: How many annotations tasks need, by item key, where it is not the project's number.
+            blind: The keys of items that are shown without the model's answer.
+        """
         insert_missing(
             self._connection, selection, [_selection_row(round_id, item_ids, s) for s in selections]
         )
@@ -32,6 +45,8 @@ class Tasks:
                 "labeler": labeler,
                 "state": TaskState.PENDING,
                 "external_id": None,
+                "overlap": (overlaps or {}).get(s.item_key),
+                "blind": s.item_key in blind,
             }
             for s in selections
         ]
@@ -48,16 +63,16 @@ class Tasks:
         return [_selection(row) for row in rows]
 
     def of_round(self, round_id: int) -> list[Task]:
-        """The tasks of a round, in order of choice."""
+        """The tasks of a round in the ordinary queue, in order of choice."""
         rows = self._connection.execute(
             _TASK.join(
                 selection,
                 sa.and_(selection.c.item_id == task.c.item_id, selection.c.round_id == task.c.round_id),
             )
-            .where(task.c.round_id == round_id)
+            .where(task.c.round_id == round_id, task.c.labeler.not_like(f"%{QUEUE}"))
             .order_by(selection.c.rank)
         )
-        return [_task(row) for row in rows]
+        return [to_task(row) for row in rows]
 
     def by_item_key(
         self, project_id: int, labeler: str, item_keys: Iterable[str]
@@ -71,10 +86,12 @@ class Tasks:
                 .where(
                     round_.c.project_id == project_id,
                     task.c.labeler == labeler,
+                    # The index on keys begins with the project.
+                    item.c.project_id == project_id,
                     item.c.key.in_(chunk),
                 )
             )
-            found.update({(row.number, row.item_key): _task(row) for row in rows})
+            found.update({(row.number, row.item_key): to_task(row) for row in rows})
         return found
 
     def in_state(self, project_id: int, state: TaskState) -> list[Task]:
@@ -84,43 +101,35 @@ class Tasks:
             .where(round_.c.project_id == project_id, task.c.state == state)
             .order_by(task.c.id)
         )
-        return [_task(row) for row in rows]
+        return [to_task(row) for row in rows]
 
-    def relink(self, external_ids: Mapping[int, str]) -> None:
-        """Remember another copy of tasks whose first one is gone."""
-        for task_id, external_id in external_ids.items():
-            self._connection.execute(
-                task.update().where(task.c.id == task_id).values(external_id=external_id)
-            )
+    def relink(self, external_ids: Mapping[int, str], seen: Mapping[int, str | None]) -> None:
+        """Remember another copy of tasks whose first one is gone, unless they changed meanwhile."""
+        same = task.c.external_id.is_not_distinct_from(sa.bindparam("seen_id", type_=sa.String))
+        rows = [
+            {"task_id": task_id, "new_id": new, "seen_id": seen[task_id]}
+            for task_id, new in external_ids.items()
+        ]
+        self._update_each(same, {"external_id": sa.bindparam("new_id")}, rows)
 
     def sent(self, external_ids: Mapping[int, str]) -> None:
         """Remember the labeler's id of tasks that are there now."""
-        for task_id, external_id in external_ids.items():
-            self._connection.execute(
-                task.update()
-                .where(task.c.id == task_id, task.c.state == TaskState.PENDING)
-                .values(external_id=external_id, state=TaskState.OPEN)
-            )
+        rows = [{"task_id": task_id, "new_id": new} for task_id, new in external_ids.items()]
+        values = {"external_id": sa.bindparam("new_id"), "state": TaskState.OPEN}
+        self._update_each(task.c.state == TaskState.PENDING, values, rows)
+
+    def _update_each(
+        self, condition: sa.ColumnElement[bool], values: dict[str, Any], rows: Sequence[Mapping[str, Any]]
+    ) -> None:
+        if rows:
+            statement = task.update().where(task.c.id == sa.bindparam("task_id"), condition).values(**values)
+            self._connection.execute(statement, rows)
 
     def set_states(self, states: Mapping[int, TaskState]) -> None:
         """Write where tasks stand."""
-        for task_id, state in states.items():
-            self._connection.execute(task.update().where(task.c.id == task_id).values(state=state))
-
-    def waiting(self, project_id: int) -> int:
-        """How many tasks still wait for an answer at the labeler: the promised part of the budget.
-
-        Those of a round that was closed early count too: somebody may still answer them.
-        """
-        count = self._connection.execute(
-            sa.select(sa.func.count())
-            .select_from(task.join(round_, round_.c.id == task.c.round_id))
-            .where(
-                round_.c.project_id == project_id,
-                task.c.state.in_([TaskState.PENDING, TaskState.OPEN, TaskState.INVALID]),
-            )
-        ).scalar_one()
-        return int(count)
+        for state in sorted(set(states.values())):
+            for chunk in chunked(task_id for task_id, wanted in states.items() if wanted is state):
+                self._connection.execute(task.update().where(task.c.id.in_(chunk)).values(state=state))
 
 
 def _selection_row(round_id: int, item_ids: Mapping[str, int], chosen: Selection) -> dict[str, Any]:
@@ -154,7 +163,8 @@ def _selection(row: Any) -> Selection:
     )
 
 
-def _task(row: Any) -> Task:
+def to_task(row: Any) -> Task:
+    """A row of the task table with its item's key as a record."""
     return Task(
         id=row.id,
         round_id=row.round_id,
