@@ -29,6 +29,7 @@ MAY_IMPORT = {
 DOORS = {
     "sqlalchemy": ("workbench/storage/", "migrations/"),
     "alembic": ("workbench/storage/", "migrations/"),
+    "apscheduler": ("workbench/config/cron.py",),
     "baal": ("acquisition/dropout/patching.py",),
     "peft": ("acquisition/lora/layers.py",),
     "gpytorch": ("acquisition/gaussian/inducing_points.py",),
@@ -39,7 +40,7 @@ DOORS = {
     "rich": ("workbench/cli/",),
     "pandas": ("connectors/sources/", "workbench/reports/"),
     "starlette": ("workbench/web/",),
-    "uvicorn": ("workbench/cli/serve.py",),
+    "uvicorn": ("workbench/cli/serve.py", "workbench/scheduler/listening.py"),
     "matplotlib": ("workbench/reports/figure.py",),
     "jinja2": ("workbench/reports/html.py",),
     "pydantic": ("workbench/config/",),

@@ -1,11 +1,12 @@
 """What ``workbench.toml`` may say. One frozen model, checked as a whole."""
 
-from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from workbench.config.schedule import ScheduleSection
+from workbench.config.section import Section
 from workbench.domain.budget import Caps, Prices
 from workbench.domain.records import TaskKind
 
@@ -13,12 +14,6 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 DEFAULT_MODELS = {TaskKind.IMAGE: "cnn", TaskKind.TEXT: "text", TaskKind.FEATURES: "mlp"}
 DEFAULT_SELECTOR_OPTIONS = {"power": {"beta": 4.0}}
 DEFAULT_ENCODERS = {TaskKind.IMAGE: "image", TaskKind.TEXT: "text", TaskKind.FEATURES: "features"}
-
-
-class Section(BaseModel):
-    """A table of the file: frozen, and unknown keys are faults."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class ProjectSection(Section):
@@ -133,23 +128,6 @@ class AnnotatorsSection(Section):
     adjudication: bool = False
     gold_share: Fraction = 0.0
     blind_share: Fraction = 0.0
-
-
-class ScheduleSection(Section):
-    """[schedule]: when `workbench run` starts and closes rounds of this project."""
-
-    cron: str | None = None
-    timezone: str = "UTC"
-    windows: Annotated[tuple[str, ...], Field(strict=False)] = ()
-    after_close: bool = False
-    every_days: Annotated[float, Field(gt=0, strict=False)] | None = None
-    on_drift: Annotated[float, Field(gt=0, lt=1)] | None = None
-    close_after_days: Annotated[float, Field(gt=0, strict=False)] | None = None
-    look_every: Annotated[float, Field(ge=1, strict=False)] = 60.0
-    deadline: date | None = None
-    max_rounds: Annotated[int, Field(ge=1)] | None = None
-    target: Annotated[float, Field(gt=0, lt=1)] | None = None
-    stop_rules: Annotated[tuple[str, ...], Field(strict=False)] = ()
 
 
 class BudgetSection(Section):

@@ -19,6 +19,7 @@ from workbench.storage.pool import Pool
 from workbench.storage.projects import Projects
 from workbench.storage.results import Results
 from workbench.storage.rounds import Rounds
+from workbench.storage.schedules import Schedules
 from workbench.storage.tasks import Tasks
 from workbench.storage.workers import Workers
 
@@ -80,6 +81,11 @@ class Transaction:
     def results(self) -> Results:
         """Models, metrics, budget points, events."""
         return Results(self._connection, self.now, self.actor)
+
+    @cached_property
+    def schedules(self) -> Schedules:
+        """When rounds start by themselves."""
+        return Schedules(self._connection, self.now)
 
     @cached_property
     def workers(self) -> Workers:
