@@ -16,15 +16,19 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from connectors.errors import LabelerRefused, ProjectDoesNotFit
 from connectors.labelers.checks import check_tasks, check_title
 from connectors.labelers.embedded_store import EmbeddedStore, number, write_moment
+from connectors.labelers.embedded_survey import describe, replace_predictions, survey
 from connectors.labelers.label_config import Control, check_classes, make_label_config
 from connectors.labelers.label_studio_format import read_annotation, read_moment
 from connectors.labelers.protocol import Labeler
 from connectors.labelers.records import (
     OutgoingTask,
+    Prediction,
+    ProjectFacts,
     ProjectSpec,
     RemoteAnnotation,
     RemoteProject,
     RemoteTask,
+    TaskFacts,
     TaskId,
     TaskType,
 )
@@ -161,6 +165,18 @@ class EmbeddedLabeler:
             yield from map(_task_id, rows)
             last = rows[-1]["id"]
 
+    def describe_project(self, project_id: str) -> ProjectFacts | None:
+        """Say how a project is set up now; None when there is none with this id."""
+        return describe(self.store, project_id)
+
+    def survey_tasks(self, project_id: str) -> Iterator[TaskFacts]:
+        """Stream every task of a project, those of others too."""
+        yield from survey(self.store, self._project(project_id)["id"])
+
+    def set_predictions(self, project_id: str, predictions: Mapping[str, Prediction]) -> None:
+        """Have tasks, by id, carry this prediction and no other."""
+        replace_predictions(self.store, self._project(project_id)["id"], predictions)
+
     def _project(self, project_id: str) -> sqlite3.Row:
         rows = self.store.read("SELECT * FROM projects WHERE id = ?", number(project_id))
         if not rows:
@@ -246,6 +262,7 @@ def _task_id(row: sqlite3.Row) -> TaskId:
 def _annotation(control: Control, row: sqlite3.Row) -> RemoteAnnotation:
     raw: dict[str, Any] = {
         "id": row["id"],
+        "task": row["task"],
         "result": json.loads(row["result"]),
         "was_cancelled": bool(row["skipped"]),
         "completed_by": row["annotator"],

@@ -46,8 +46,18 @@ from connectors.labelers.label_studio_reading import (
     tasks_by_change,
     tasks_by_id,
 )
+from connectors.labelers.label_studio_survey import MOST_WANTED_FIRST, describe, replace_predictions, survey
 from connectors.labelers.protocol import Labeler
-from connectors.labelers.records import OutgoingTask, ProjectSpec, RemoteProject, RemoteTask, TaskId
+from connectors.labelers.records import (
+    OutgoingTask,
+    Prediction,
+    ProjectFacts,
+    ProjectSpec,
+    RemoteProject,
+    RemoteTask,
+    TaskFacts,
+    TaskId,
+)
 from connectors.retry import Patience
 
 if TYPE_CHECKING:
@@ -55,7 +65,6 @@ if TYPE_CHECKING:
 
 #: Label Studio itself refuses bodies above 250 MiB with a misleading error.
 LARGEST_BODY: Final = 100_000_000
-MOST_WANTED_FIRST: Final = "Uncertainty sampling"
 
 
 class ServerVersion(NamedTuple):
@@ -214,6 +223,20 @@ class LabelStudioLabeler:
             for row in tasks_by_id(self._client, project_id, []):
                 if (task := read_task_id(row)) is not None:
                     yield task
+
+    def describe_project(self, project_id: str) -> ProjectFacts | None:
+        """Say how a project is set up now; None when there is none with this id."""
+        return describe(self._client, project_id)
+
+    def survey_tasks(self, project_id: str) -> Iterator[TaskFacts]:
+        """Stream every task of a project, those of others too."""
+        with naming_project(project_id):
+            yield from survey(self._client, project_id)
+
+    def set_predictions(self, project_id: str, predictions: Mapping[str, Prediction]) -> None:
+        """Have tasks, by id, carry this prediction and no other."""
+        with naming_project(project_id):
+            replace_predictions(self._client, project_id, predictions)
 
     def ensure_local_storage(self, project_id: str, folder: Path) -> None:
         """Let a project show pictures below a folder; twice is once, and no task is made of them.

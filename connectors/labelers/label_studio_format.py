@@ -16,6 +16,7 @@ from connectors.labelers.records import (
     RemoteAnnotation,
     RemoteTask,
     ServedTask,
+    TaskFacts,
     TaskId,
 )
 
@@ -135,17 +136,39 @@ def read_task(control: Control, raw: Json, who: Callable[[object], str]) -> Remo
     )
 
 
+def read_facts(control: Control | None, raw: Json) -> TaskFacts:
+    """Read a task with what it shows and what models said of it, whoever made it."""
+    data = _data(raw)
+    guesses = [part for part in raw.get("predictions") or () if isinstance(part, dict)]
+    return TaskFacts(
+        task_id=str(raw["id"]),
+        item_key=_key(data, "item_id"),
+        round_key=_key(data, "round_id"),
+        annotated=_touched(raw),
+        content=_key(data, control.variable) if control else None,
+        predictions=tuple(_read_prediction(control, guess) for guess in guesses),
+    )
+
+
+def _read_prediction(control: Control | None, raw: Json) -> Prediction:
+    score = raw.get("score")
+    return Prediction(
+        label=read_result(control, raw.get("result")).label if control else None,
+        score=float(score) if isinstance(score, int | float) else 0.0,
+        model_version=str(raw.get("model_version") or ""),
+    )
+
+
 def read_task_id(raw: Json) -> TaskId | None:
     """Read which item a task carries; None for a task that is not ours."""
     item_key = _key(_data(raw), "item_id")
     if item_key is None:
         return None
-    touched = (raw.get("total_annotations") or 0) + (raw.get("cancelled_annotations") or 0)
     return TaskId(
         task_id=str(raw["id"]),
         item_key=item_key,
         round_key=_key(_data(raw), "round_id") or "",
-        annotated=touched > 0,
+        annotated=_touched(raw),
     )
 
 
@@ -173,6 +196,10 @@ def read_seconds(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= DAY_SECONDS:
         return None
     return float(value)
+
+
+def _touched(raw: Json) -> bool:
+    return (raw.get("total_annotations") or 0) + (raw.get("cancelled_annotations") or 0) > 0
 
 
 def _data(raw: Json) -> Json:

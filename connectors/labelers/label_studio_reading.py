@@ -84,13 +84,14 @@ def tasks_by_id(
     project_id: str,
     conditions: Sequence[dict[str, object]],
     *,
+    fields: str = WITH_COUNTS,
     page_size: int = PAGE,
 ) -> Iterator[Row]:
     """Stream the tasks that meet all conditions, with the counts of their annotations, by ascending id."""
     last = 0
     while True:
         after = condition("id", "greater", "Number", last)
-        rows = _page(client, project_id, [*conditions, after], "id", WITH_COUNTS, page_size)
+        rows = _page(client, project_id, [*conditions, after], "id", fields, page_size)
         yield from rows
         if len(rows) < page_size:
             return

@@ -7,10 +7,13 @@ from typing import Protocol
 
 from connectors.labelers.records import (
     OutgoingTask,
+    Prediction,
+    ProjectFacts,
     ProjectSpec,
     RemoteProject,
     RemoteTask,
     ServedTask,
+    TaskFacts,
     TaskId,
 )
 
@@ -79,6 +82,18 @@ class Labeler(Protocol):
 
     def all_tasks(self, project_id: str) -> Iterator[TaskId]:
         """Stream the ids of every task that carries an item key, without annotations."""
+
+    def describe_project(self, project_id: str) -> ProjectFacts | None:
+        """Say how a project is set up now; None when there is none with this id."""
+
+    def survey_tasks(self, project_id: str) -> Iterator[TaskFacts]:
+        """Stream every task of a project, those of others too, with what it shows and what models said."""
+
+    def set_predictions(self, project_id: str, predictions: Mapping[str, Prediction]) -> None:
+        """Have tasks, by id, carry this prediction and no other; one that is gone is no error.
+
+        Their place in the order changes; annotations are not touched. Setting it twice is once.
+        """
 
 
 class Annotator(Protocol):

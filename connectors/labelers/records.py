@@ -98,6 +98,44 @@ class TaskId:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectFacts:
+    """How a project at a labeler is set up now, whoever set it up.
+
+    Attributes:
+        control: The name of the tag that asks; None when the interface does not fit.
+        problem: Why the interface does not fit.
+        overlap: How many annotations a task needs.
+        most_wanted_first: Whether the smallest prediction score is served first.
+        model_version: Whose predictions are served.
+    """
+
+    control: str | None
+    classes: tuple[str, ...]
+    problem: str | None
+    overlap: int
+    show_predictions: bool
+    most_wanted_first: bool
+    model_version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskFacts:
+    """A task as it stands at the labeler, whoever made it.
+
+    Attributes:
+        content: What the annotator sees; None when the interface finds nothing to show in it.
+        predictions: All that models said of it.
+    """
+
+    task_id: str
+    item_key: str | None
+    round_key: str | None
+    annotated: bool
+    content: str | None
+    predictions: tuple[Prediction, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteAnnotation:
     """One annotation as the labeler holds it now, already validated.
 

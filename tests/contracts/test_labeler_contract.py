@@ -544,3 +544,56 @@ def test_a_note_is_shown_with_its_task(world: World) -> None:
     assert (served.item_key, served.note) == ("a", "2 x cat, 1 x dog")
     assert work_through(world.person("ann"), project) == ["a"]
     assert only_annotation(world, project).label == "cat"
+
+
+def test_a_project_is_described_as_it_is_set_up_now(world: World) -> None:
+    project = world.project(overlap=2, show_predictions=False)
+    world.labeler.send_tasks(project.project_id, [task("a", score=0.1)])
+    world.labeler.release(project.project_id, "model-1")
+    facts = world.labeler.describe_project(project.project_id)
+    assert facts is not None
+    assert (facts.control, facts.classes, facts.problem) == ("label", ("cat", "dog"), None)
+    assert (facts.overlap, facts.show_predictions, facts.most_wanted_first) == (2, False, True)
+    assert facts.model_version == "model-1"
+
+
+def test_a_project_that_does_not_exist_is_described_as_none(world: World) -> None:
+    assert world.labeler.describe_project("999999") is None
+    with pytest.raises(LabelerRefused, match="999999"):
+        list(world.labeler.survey_tasks("999999"))
+
+
+def test_every_task_is_surveyed_with_what_it_shows_and_what_models_said(world: World) -> None:
+    project = world.project()
+    sent = world.labeler.send_tasks(
+        project.project_id,
+        [task("a", score=0.25, label="dog"), task("b", content="no guess"), task("c", score=0.5, label=None)],
+    )
+    world.person("ann").annotate(sent[1].task_id, "cat", seconds=1.0)
+    a, b, c = world.labeler.survey_tasks(project.project_id)
+    assert (a.task_id, a.item_key, a.round_key) == (sent[0].task_id, "a", "round-1")
+    assert (a.annotated, b.annotated) == (False, True)
+    assert (a.content, b.content) == ("a text", "no guess")
+    assert a.predictions == (Prediction(label="dog", score=0.25, model_version="model-1"),)
+    assert b.predictions == ()
+    assert c.predictions == (Prediction(label=None, score=0.5, model_version="model-1"),)
+
+
+def test_predictions_that_are_set_replace_the_others_and_order_the_tasks(world: World) -> None:
+    project = world.project()
+    sent = world.labeler.send_tasks(
+        project.project_id, [task("a", score=0.1), task("b", score=0.2), task("c", score=0.3), task("gone")]
+    )
+    world.labeler.delete_tasks(project.project_id, [sent[3].task_id])
+    wanted = {
+        sent[0].task_id: Prediction(label="dog", score=0.9, model_version="model-2"),
+        sent[1].task_id: Prediction(label=None, score=0.7, model_version="model-2"),
+        sent[2].task_id: Prediction(label="cat", score=0.1, model_version="model-2"),
+        sent[3].task_id: Prediction(label="cat", score=0.0, model_version="model-2"),
+    }
+    for _ in range(2):
+        world.labeler.set_predictions(project.project_id, wanted)
+    found = {one.task_id: one.predictions for one in world.labeler.survey_tasks(project.project_id)}
+    assert found == {key: (guess,) for key, guess in wanted.items() if key != sent[3].task_id}
+    world.labeler.release(project.project_id, "model-2")
+    assert work_through(world.person("ann"), project) == ["c", "b", "a"]
