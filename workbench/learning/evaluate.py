@@ -3,23 +3,14 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from workbench.domain.errors import ModelProblem
+from workbench.domain.intervals import Z, wilson
 
-#: Of 95 % of a normal distribution.
-Z = 1.959963984540054
 BINS = 15
-
-
-class Interval(NamedTuple):
-    """Both ends of a 95 % confidence interval."""
-
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,20 +79,6 @@ def ece(probabilities_N_C: Tensor, targets_N: Tensor, bins: int = BINS) -> Metri
     gap_N = confidence_N - (predicted_N == targets_N).double()
     sign_B = torch.zeros(bins, dtype=gap_N.dtype).index_add_(0, bin_N, gap_N).sign()
     return _mean("ece", gap_N * sign_B[bin_N], 1.0)
-
-
-def wilson(successes: int, n: int) -> Interval:
-    """Compute Wilson's 95 % interval of a share; honest also at 0, at 1 and for small n.
-
-    Wilson 1927, https://doi.org/10.1080/01621459.1927.10502953. Nothing is known without items: (0, 1).
-    """
-    if n == 0:
-        return Interval(0.0, 1.0)
-    share, spread = successes / n, Z * Z / n
-    centre = (share + spread / 2) / (1 + spread)
-    reach = Z / (1 + spread) * math.sqrt(share * (1 - share) / n + spread / (4 * n))
-    low = 0.0 if successes == 0 else max(0.0, centre - reach)
-    return Interval(low, 1.0 if successes == n else min(1.0, centre + reach))
 
 
 def _mean(name: str, values_N: Tensor, largest: float) -> MetricValue:

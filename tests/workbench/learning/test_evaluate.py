@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench.domain.errors import ModelProblem
-from workbench.learning.evaluate import ece, evaluate, wilson
+from workbench.domain.intervals import wilson
+from workbench.learning.evaluate import ece, evaluate
 
 
 def _two(*confidences: float) -> torch.Tensor:

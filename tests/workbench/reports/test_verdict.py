@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from workbench.learning.evaluate import wilson
+from workbench.domain.intervals import wilson
 from workbench.reports.panels import budget_curve
 from workbench.reports.panels.verdict import _row
 

@@ -6,8 +6,8 @@ harder. The last row takes all rounds together.
 
 from dataclasses import dataclass
 
+from workbench.domain.intervals import wilson
 from workbench.domain.records import Metric, Project
-from workbench.learning.evaluate import wilson
 from workbench.storage.store import Transaction
 
 NAME = "random_share"

@@ -1,8 +1,8 @@
 """Did choosing beat drawing lots? Said only when the data shows it."""
 
 from dataclasses import dataclass
-from math import sqrt
 
+from workbench.domain.intervals import Interval, newcombe
 from workbench.domain.records import Project
 from workbench.reports.panels import budget_curve
 from workbench.storage.store import Transaction
@@ -45,8 +45,7 @@ def _row(point: budget_curve.Row) -> Row:
     assert high_a is not None
     assert low_b is not None
     assert high_b is not None
-    low = a - b - sqrt((a - low_a) ** 2 + (high_b - b) ** 2)
-    high = a - b + sqrt((high_a - a) ** 2 + (b - low_b) ** 2)
+    low, high = newcombe(a, Interval(low_a, high_a), b, Interval(low_b, high_b))
     return Row(labels=point.labels, difference=a - b, low=low, high=high, verdict=_words(low, high))
 
 
