@@ -17,6 +17,7 @@ from workbench.domain.records import Project, TaskKind
 from workbench.learning.learner import Learner
 from workbench.learning.methods import check_methods
 from workbench.learning.spec import LearnerSpec
+from workbench.steps.heartbeat import Watch
 from workbench.steps.ingest import Added, add_source, remove_items
 from workbench.steps.leases import this_person, this_process
 from workbench.steps.parts import Parts, Progress, Report
@@ -57,6 +58,7 @@ def open_parts(
     """
     settings = load_settings(path)
     check_methods(settings.config)
+    watch = Watch()
     with project_store(settings, clock, actor) as store:
         project = ensure_project(store, settings)
         with closing(build_labeler(settings)) if labeler is None else nullcontext(labeler) as used:
@@ -69,7 +71,8 @@ def open_parts(
                 learner=build_learner(settings),
                 present=presenter(settings, project),
                 owner=this_process(),
-                progress=progress,
+                progress=watch.over(progress),
+                watch=watch,
             )
 
 

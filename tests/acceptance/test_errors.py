@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from workbench.steps.leases import name_of
+
 MODELS = """
 import torch
 from torch import nn
@@ -396,10 +398,7 @@ def test_two_processes_do_not_work_on_one_round(folder: Any) -> None:
     folder.label_all()
     sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     try:
-        stat = Path(f"/proc/{sleeper.pid}/stat").read_text().rpartition(")")[2].split()[19]
-        import socket
-
-        owner = f"{socket.gethostname()}:{sleeper.pid}:{stat}"
+        owner = name_of(sleeper.pid)
         with sqlite3.connect(folder.path / "workbench.db") as database:
             database.execute(
                 "UPDATE round SET lease_owner = ?, lease_until = '2999-01-01 00:00:00.000000'", [owner]

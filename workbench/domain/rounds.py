@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from workbench.domain.errors import RoundProblem
+from workbench.domain.errors import RoundBusy, RoundProblem
 
 
 class RoundState(StrEnum):
@@ -95,6 +95,14 @@ class Round:
     def finished(self) -> bool:
         """Whether nothing more will happen in this round."""
         return self.state in FINISHED
+
+
+def overtaken(held: Round) -> RoundBusy:
+    """What to say to a process whose lease another one has taken."""
+    return RoundBusy(
+        f"Round {held.number} was taken over by another process; this one has stopped and wrote nothing. "
+        "Type `workbench round show` to see where it stands."
+    )
 
 
 def check_move(found: RoundState, target: RoundState) -> None:

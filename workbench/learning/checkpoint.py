@@ -31,8 +31,17 @@ class Checkpoint(NamedTuple):
     note: dict[str, Any]
 
 
-def write_checkpoint(path: Path, tensors: Mapping[str, Tensor], note: Mapping[str, Any]) -> str:
-    """Write a checkpoint and return the hash of its bytes; what was there before stays until it is whole.
+class Saved(NamedTuple):
+    """Where a checkpoint lies, and the hash of its bytes."""
+
+    path: Path
+    sha256: str
+
+
+def write_checkpoint(
+    folder: Path, stem: str, tensors: Mapping[str, Tensor], note: Mapping[str, Any]
+) -> Saved:
+    """Write a checkpoint under a name that holds the hash of its bytes: no other one can take its place.
 
     Raises:
         ArtifactProblem: It can not be written; nothing half-written stays.
@@ -41,11 +50,13 @@ def write_checkpoint(path: Path, tensors: Mapping[str, Tensor], note: Mapping[st
         {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()},
         metadata={NOTE: json.dumps(note, sort_keys=True)},
     )
+    sha256 = hashlib.sha256(content).hexdigest()
+    path = folder / f"{stem}-{sha256[:12]}.safetensors"
     try:
         write_whole(path, content)
     except OSError as error:
         raise ArtifactProblem(_unwritten(path, len(content), error)) from error
-    return hashlib.sha256(content).hexdigest()
+    return Saved(path, sha256)
 
 
 def read_checkpoint(path: Path, sha256: str) -> Checkpoint:

@@ -21,7 +21,7 @@ from acquisition import AcquisitionError, Posterior, ScoredChunk
 from acquisition.types import Progress
 from workbench.domain.errors import ArtifactProblem, ModelProblem
 from workbench.learning.calling import DOCTOR
-from workbench.learning.checkpoint import REMEDY, read_checkpoint, write_checkpoint
+from workbench.learning.checkpoint import REMEDY, Saved, read_checkpoint, write_checkpoint
 from workbench.learning.encoders.catalog import build_encoder
 from workbench.learning.encoders.features import Scale
 from workbench.learning.encoders.protocol import Encoder, Payload
@@ -82,14 +82,14 @@ class Learner:
         self._shapes[posterior] = tuple(inputs.shape[1:])
         return posterior
 
-    def save(self, posterior: Posterior, path: Path) -> str:
-        """Write a posterior of this learner and return the hash of the file.
+    def save(self, posterior: Posterior, folder: Path, stem: str) -> Saved:
+        """Write a posterior of this learner under a name that begins with ``stem``; says which, and its hash.
 
         Raises:
             ArtifactProblem: It can not be written; nothing half-written stays.
         """
         note = {"configuration": fingerprint(self.spec), SHAPE: list(self._shapes[posterior])}
-        return write_checkpoint(path, posterior.state(), note)
+        return write_checkpoint(folder, stem, posterior.state(), note)
 
     def load(self, path: Path, sha256: str) -> Posterior:
         """Read a posterior.

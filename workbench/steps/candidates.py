@@ -1,17 +1,19 @@
 """The items that can be chosen, as one table: where each lies, and its scores if it has any."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.domain.errors import ArtifactProblem
 from workbench.domain.records import PoolShard
 from workbench.domain.rounds import Round
 from workbench.steps.parts import Parts
 from workbench.steps.score import available_rows, part_path
-from workbench.storage.shards import SCORE_COLUMNS, read_scores, read_shard
+from workbench.storage.shards import SCORE_COLUMNS, read_scores, read_shard, scores_model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +45,9 @@ def all_scored(parts: Parts, held: Round, shards: list[PoolShard], unavailable: 
     Raises:
         ArtifactProblem: Scores are missing or damaged.
     """
-    found = [read_scores(part_path(parts, held, shard)) for shard in shards]
+    paths = [part_path(parts, held, shard) for shard in shards]
+    found = [read_scores(path) for path in paths]
+    _refuse_others(parts, held, paths)
     keys = [key for scores in found for key in scores.keys]
     free_N = np.array([key not in unavailable for key in keys], bool)
     shard_N = np.repeat(np.arange(len(found)), [len(scores.keys) for scores in found])
@@ -54,6 +58,17 @@ def all_scored(parts: Parts, held: Round, shards: list[PoolShard], unavailable: 
         predicted_N=_stacked([s.predicted_N for s in found])[free_N],
         columns={name: _stacked([s.columns[name] for s in found])[free_N] for name in SCORE_COLUMNS},
     )
+
+
+def _refuse_others(parts: Parts, held: Round, paths: Sequence[Path]) -> None:
+    """Refuse scores of another model: a process that stood still too long may write some when it wakes."""
+    if held.scoring_run_id is None:
+        return
+    with parts.store.begin() as tx:
+        model = tx.results.run(held.scoring_run_id).sha256
+    for path in paths:
+        if scores_model(path) != model:
+            raise ArtifactProblem(f"{path} was not made by the model that scored this round.")
 
 
 def payloads(

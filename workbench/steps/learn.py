@@ -1,12 +1,15 @@
 """Settled → trained → evaluated → closed: learn from all labels, measure, and record what was bought."""
 
-from workbench.domain.records import BudgetPoint, LabelStatus, Metric, Reason
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from workbench.domain.intervals import wilson
+from workbench.domain.records import BudgetPoint, Item, LabelStatus, Metric, Reason
 from workbench.domain.rounds import Round, RoundState
 from workbench.domain.seeds import derive_seed
 from workbench.learning.evaluate import evaluate as measure
-from workbench.learning.evaluate import wilson
 from workbench.steps.models import Trained, examples, model_for, model_of_round, teaches
-from workbench.steps.parts import Parts
+from workbench.steps.parts import Parts, Report
 from workbench.storage.statements import chunked
 from workbench.storage.store import Transaction
 
@@ -89,14 +92,17 @@ def _held_out(parts: Parts, trained: Trained) -> list[Metric]:
     if not items:
         return []
     targets = [item.known_label for item in items if item.known_label is not None]
-    batches = ([item.payload for item in batch] for batch in chunked(items, EVALUATION_BATCH))
     with parts.progress(f"Measuring on {len(items)} held-out items") as report:
         seed = derive_seed(parts.project.seed, "evaluate")
-        values = measure(
-            parts.learner.predict(trained.posterior, batches, seed=seed), targets, parts.project.classes
-        )
-        report(len(items), len(items))
+        predicted = parts.learner.predict(trained.posterior, _reported(items, report), seed=seed)
+        values = measure(predicted, targets, parts.project.classes)
     return [Metric(split="test", name=v.name, value=v.value, low=v.low, high=v.high, n=v.n) for v in values]
+
+
+def _reported(items: Sequence[Item], report: Report) -> Iterator[list[Mapping[str, Any]]]:
+    for number, batch in enumerate(chunked(items, EVALUATION_BATCH)):
+        yield [item.payload for item in batch]
+        report(number * EVALUATION_BATCH + len(batch), len(items))
 
 
 def _headline(tx: Transaction, parts: Parts, held: Round) -> Metric | None:

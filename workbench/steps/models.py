@@ -11,9 +11,12 @@ from workbench.domain.records import ModelRun
 from workbench.domain.rounds import Round
 from workbench.domain.seeds import derive_seed
 from workbench.learning.spec import data_hash
-from workbench.steps.parts import LEASE_SECONDS, Parts
+from workbench.steps.parts import Parts
 from workbench.storage.annotations import Example
 from workbench.storage.shards import read_shard
+from workbench.storage.store import Transaction
+
+MODELS = Path("models")
 
 
 class Trained(NamedTuple):
@@ -93,23 +96,25 @@ def _train(parts: Parts, held: Round, found: list[Example], digest: str) -> Trai
             progress=report,
             population=_population(parts),
         )
-    uri = Path("models") / f"{digest[:16]}-{parts.learner.spec.posterior}.safetensors"
-    sha256 = parts.learner.save(posterior, parts.directory / uri)
-    with parts.store.begin() as tx:
-        tx.rounds.renew(held, LEASE_SECONDS)
-        run = tx.results.save_run(
-            parts.project.id,
-            held.id,
-            parts.config.snapshot(),
-            posterior=parts.learner.spec.posterior,
-            seed=seed,
-            data_hash=digest,
-            labels=len(found),
-            uri=uri.as_posix(),
-            sha256=sha256,
-            seconds=time.monotonic() - began,
-        )
-    return Trained(run, posterior)
+    parts.renew(held)
+    stem = f"{digest[:16]}-{parts.learner.spec.posterior}"
+    saved = parts.learner.save(posterior, parts.directory / MODELS, stem)
+    facts = {
+        "posterior": parts.learner.spec.posterior,
+        "seed": seed,
+        "data_hash": digest,
+        "labels": len(found),
+        "uri": (MODELS / saved.path.name).as_posix(),
+        "sha256": saved.sha256,
+        "seconds": time.monotonic() - began,
+    }
+    # Tried for as long as it takes a server to come back: an hour of training may be behind it.
+    return Trained(parts.store.insist(lambda tx: _save_run(tx, parts, held, facts)), posterior)
+
+
+def _save_run(tx: Transaction, parts: Parts, held: Round, facts: Mapping[str, Any]) -> ModelRun:
+    tx.rounds.hold(held)
+    return tx.results.save_run(parts.project.id, held.id, parts.config.snapshot(), **facts)
 
 
 def _population(parts: Parts) -> Iterator[list[Mapping[str, Any]]]:
@@ -123,4 +128,5 @@ def _population(parts: Parts) -> Iterator[list[Mapping[str, Any]]]:
 
 def _note(parts: Parts, held: Round, message: str) -> None:
     with parts.store.begin() as tx:
+        tx.rounds.hold(held)
         tx.results.note(parts.project.id, "checkpoint", message, round_id=held.id)

@@ -1,8 +1,7 @@
 """What every step is given: the built parts of one project."""
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +10,17 @@ from workbench.config.model import Config
 from workbench.domain.records import Project
 from workbench.domain.rounds import Round
 from workbench.learning.learner import Learner
+from workbench.steps.heartbeat import Progress, Report, Watch
 from workbench.storage.store import Store
 
-#: Says how far a piece of work has come: done, total.
-Report = Callable[[int, int], None]
-#: Opens a progress bar under a name.
-Progress = Callable[[str], AbstractContextManager[Report]]
 #: Turns an item's payload into what an annotator sees: an address or a text. Given the item's key too.
 Present = Callable[[str, Mapping[str, Any]], str]
 
-LEASE_SECONDS = 900.0
+#: Longer than one request to a labeler can take, waiting and repeating included: nobody takes the round while
+#: one is under way. Short enough to go on soon after another machine has died.
+LEASE_SECONDS = 180.0
+
+__all__ = ["LEASE_SECONDS", "Parts", "Present", "Progress", "Report"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +36,11 @@ class Parts:
     present: Present
     owner: str
     progress: Progress
+    #: Knows whether the lease that this thread works under was lost.
+    watch: Watch = field(default_factory=Watch)
+    lease_seconds: float = LEASE_SECONDS
+    #: What a labeler that calls us shows, so that we know it is our labeler.
+    webhook_secret: str | None = field(default=None, repr=False)
 
     def round_key(self, current: Round) -> str:
         """How this round's tasks are marked at the labeler."""
@@ -46,6 +51,10 @@ class Parts:
         return self.directory / "scores" / current.key
 
     def renew(self, held: Round) -> None:
-        """Hold the lease longer; fails when it was lost."""
-        with self.store.begin() as tx:
-            tx.rounds.renew(held, LEASE_SECONDS)
+        """Hold the lease for its full length from now.
+
+        Raises:
+            RoundBusy: It was lost.
+        """
+        self.watch.check()
+        self.store.insist(lambda tx: tx.rounds.renew(held, self.lease_seconds))

@@ -5,7 +5,8 @@ shard is kept, so a stopped scoring goes on where it was.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from workbench.domain.rounds import Round, RoundState
 from workbench.domain.seeds import derive_seed
 from workbench.learning.encoders.protocol import Payload
 from workbench.steps.models import Trained, examples, model_for, teaches
-from workbench.steps.parts import Parts
+from workbench.steps.parts import Parts, Report
 from workbench.storage.shards import (
     SCORE_COLUMNS,
     PoolRow,
@@ -82,11 +83,16 @@ def _score_shards(parts: Parts, held: Round, trained: Trained) -> None:
             stamp = stamp_of(shard=shard.sha256, start=start, **facts)
             if scores_stamp(path) != stamp:
                 seed = scoring_seed(held)
-                scores = _score_shard(parts, trained, shard, unavailable, start, seed, others)
+                done = partial(_told, report, start, total)
+                scores = _score_shard(parts, trained, shard, unavailable, start, seed, others, done)
                 parts.renew(held)
-                write_scores(path, scores, stamp=stamp)
+                write_scores(path, scores, stamp=stamp, model=trained.run.sha256)
             start += len(read_scores(path).keys)
             report(start, total)
+
+
+def _told(report: Report, start: int, total: int, done: int) -> None:
+    report(start + done, total)
 
 
 def _score_shard(
@@ -97,12 +103,14 @@ def _score_shard(
     start: int,
     seed: int,
     others: Mapping[str, Sequence[Payload]],
+    done: Callable[[int], None],
 ) -> Scores:
     keys: list[str] = []
     rows: list[int] = []
 
     def payloads() -> Iterator[list[Mapping[str, Any]]]:
         for batch in available_rows(parts, shard, unavailable):
+            done(len(keys))
             keys.extend(row.key for row in batch)
             rows.extend(row.row for row in batch)
             yield [row.payload for row in batch]

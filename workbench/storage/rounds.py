@@ -7,7 +7,15 @@ from typing import Any
 import sqlalchemy as sa
 
 from workbench.domain.errors import RoundBusy
-from workbench.domain.rounds import FINISHED, Round, RoundState, check_cancel, check_move, check_rescore
+from workbench.domain.rounds import (
+    FINISHED,
+    Round,
+    RoundState,
+    check_cancel,
+    check_move,
+    check_rescore,
+    overtaken,
+)
 from workbench.storage.statements import insert_one
 from workbench.storage.tables import round_
 
@@ -58,6 +66,18 @@ class Rounds:
         )
         return self.get(new)
 
+    def trim(self, round_id: int, seconds: float) -> None:
+        """Cut a lease that ends later than one that begins now: its clock was another, or went back since.
+
+        Its holder renews it as ever, if it lives; if not, it ends in ``seconds`` and not when the old clock
+        would have said.
+        """
+        self._connection.execute(
+            round_.update()
+            .where(round_.c.id == round_id, round_.c.lease_until > self._until(seconds))
+            .values(lease_until=self._until(seconds))
+        )
+
     def take(self, round_id: int, owner: str, seconds: float, *, is_gone: Callable[[str], bool]) -> Round:
         """Take the lease, with a new fence.
 
@@ -71,8 +91,9 @@ class Rounds:
         holder, until = found.lease_owner, found.lease_until
         if holder and until and holder != owner and until > self._now and not is_gone(holder):
             raise RoundBusy(
-                f"Round {found.number} is being worked on by {holder} until {until:%H:%M:%S} UTC. "
-                "Wait for it, or type `workbench round resume` after that time."
+                f"Round {found.number} is being worked on by {holder}, whose lease runs until "
+                f"{until:%H:%M:%S} UTC and is renewed while it lives. Wait for it, or type "
+                "`workbench round resume` after that time; `workbench round show` says who holds it."
             )
         changed = self._connection.execute(
             round_.update()
@@ -151,10 +172,7 @@ class Rounds:
             .values(updated_at=self._now, **values)
         )
         if changed.rowcount != 1:
-            raise RoundBusy(
-                f"Round {held.number} was taken over by another process; this one has stopped and wrote "
-                "nothing. Type `workbench round show` to see where it stands."
-            )
+            raise overtaken(held)
 
     def _until(self, seconds: float) -> datetime:
         return self._now + timedelta(seconds=seconds)

@@ -109,8 +109,8 @@ def read_keys(path: Path) -> dict[str, str]:
         return dict(zip(table["key"].to_pylist(), table["sha256"].to_pylist(), strict=True))
 
 
-def write_scores(path: Path, scores: Scores, *, stamp: str) -> None:
-    """Write the scores of one shard; ``stamp`` says what made them."""
+def write_scores(path: Path, scores: Scores, *, stamp: str, model: str = "") -> None:
+    """Write the scores of one shard; ``stamp`` says what made them, ``model`` which model among it."""
     columns = {name: pa.array(scores.columns[name], pa.float32()) for name in SCORE_COLUMNS}
     table = pa.table(
         {
@@ -120,16 +120,25 @@ def write_scores(path: Path, scores: Scores, *, stamp: str) -> None:
             **columns,
         }
     )
-    _write(path, table.replace_schema_metadata({"stamp": stamp}))
+    _write(path, table.replace_schema_metadata({"stamp": stamp, "model": model}))
 
 
 def scores_stamp(path: Path) -> str | None:
     """What made this score file, or None when there is none that can be read."""
+    return _noted(path, b"stamp")
+
+
+def scores_model(path: Path) -> str | None:
+    """Which model made this score file, or None when there is none that can be read."""
+    return _noted(path, b"model")
+
+
+def _noted(path: Path, name: bytes) -> str | None:
     try:
         metadata = pq.read_schema(path).metadata or {}
     except (OSError, pa.ArrowException):
         return None
-    return bytes(metadata.get(b"stamp", b"")).decode()
+    return bytes(metadata.get(name, b"")).decode()
 
 
 def read_scores(path: Path) -> Scores:

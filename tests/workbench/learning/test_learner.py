@@ -65,7 +65,7 @@ def test_a_text_learner_learns() -> None:
 def test_the_same_seed_gives_the_same_file_and_another_seed_another(posterior: str, tmp_path: Path) -> None:
     spec = replace(SPEC, posterior=posterior)
     hashes = [
-        learner.save(fitted, tmp_path / str(number))
+        learner.save(fitted, tmp_path, str(number)).sha256
         for number, (learner, fitted) in enumerate(_fitted(spec, seed) for seed in (5, 5, 6))
     ]
     assert hashes[0] == hashes[1] != hashes[2]
@@ -82,8 +82,7 @@ def test_training_leaves_the_global_state_alone() -> None:
 @pytest.mark.parametrize("posterior", ["mc_dropout", "ensemble"])
 def test_what_was_saved_says_the_same_when_loaded(posterior: str, tmp_path: Path) -> None:
     learner, fitted = _fitted(replace(SPEC, posterior=posterior))
-    sha256 = learner.save(fitted, tmp_path / "deep" / "model.safetensors")
-    loaded = Learner(learner.spec).load(tmp_path / "deep" / "model.safetensors", sha256)
+    loaded = Learner(learner.spec).load(*learner.save(fitted, tmp_path / "deep", "model"))
     assert torch.equal(_predicted(learner, loaded), _predicted(learner, fitted))
 
 
@@ -111,7 +110,7 @@ def test_the_scale_comes_from_the_population_and_is_saved(tmp_path: Path) -> Non
     mean = next(tensor for name, tensor in posterior.state().items() if name.endswith("mean"))
     rows = torch.tensor([payload["features"] for payload in _rows(500, 2)[0]], dtype=torch.float64)
     assert torch.allclose(mean, rows.mean(0))
-    loaded = learner.load(tmp_path / "m", learner.save(posterior, tmp_path / "m"))
+    loaded = learner.load(*learner.save(posterior, tmp_path, "m"))
     assert torch.equal(_predicted(learner, loaded), _predicted(learner, posterior))
 
 
@@ -174,8 +173,7 @@ def test_an_unknown_acquisition_function_is_refused() -> None:
 
 def test_a_checkpoint_that_is_missing_cut_or_changed_is_trained_again(tmp_path: Path) -> None:
     learner, posterior = _fitted()
-    path = tmp_path / "model.safetensors"
-    sha256 = learner.save(posterior, path)
+    path, sha256 = learner.save(posterior, tmp_path, "model")
     content = path.read_bytes()
     for damage in (content[:-10], b"", content[:-1] + b"\x01\x02"):
         path.write_bytes(damage)
@@ -188,33 +186,34 @@ def test_a_checkpoint_that_is_missing_cut_or_changed_is_trained_again(tmp_path: 
 
 def test_a_checkpoint_of_another_configuration_is_refused(tmp_path: Path) -> None:
     learner, posterior = _fitted()
-    sha256 = learner.save(posterior, tmp_path / "m")
+    saved = learner.save(posterior, tmp_path, "m")
     with pytest.raises(ArtifactProblem, match="another configuration"):
-        Learner(replace(SPEC, model_options={"hidden": 17})).load(tmp_path / "m", sha256)
-    Learner(replace(SPEC, n_samples=9)).load(tmp_path / "m", sha256)
+        Learner(replace(SPEC, model_options={"hidden": 17})).load(*saved)
+    Learner(replace(SPEC, n_samples=9)).load(*saved)
 
 
 def test_a_full_disk_leaves_the_old_checkpoint_and_nothing_half(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     learner, posterior = _fitted()
-    (tmp_path / "m").write_bytes(b"old")
+    path, _ = learner.save(posterior, tmp_path, "m")
+    path.write_bytes(b"old")
 
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(ArtifactProblem, match=r"disk is full.*bytes.*workbench round resume"):
-        learner.save(posterior, tmp_path / "m")
-    assert [file.name for file in tmp_path.iterdir()] == ["m"]
-    assert (tmp_path / "m").read_bytes() == b"old"
+        learner.save(posterior, tmp_path, "m")
+    assert list(tmp_path.iterdir()) == [path]
+    assert path.read_bytes() == b"old"
 
 
 def test_a_folder_that_can_not_be_written_is_named(tmp_path: Path) -> None:
     learner, posterior = _fitted()
     (tmp_path / "file").touch()
     with pytest.raises(ArtifactProblem, match="can not be written"):
-        learner.save(posterior, tmp_path / "file" / "m")
+        learner.save(posterior, tmp_path / "file", "m")
 
 
 def test_the_hash_of_a_data_set_follows_content_and_configuration_and_not_the_order() -> None:

@@ -257,13 +257,12 @@ def test_a_learner_learns_from_the_features_and_reads_the_pool_from_the_disk(
     assert fingerprint(spec) == fingerprint(replace(spec, features_folder=None))
     learner = Learner(spec)
     posterior = learner.fit(payloads, labels, seed=0)
-    file = tmp_path / "model.safetensors"
-    sha256 = learner.save(posterior, file)
+    saved = learner.save(posterior, tmp_path, "model")
     probabilities_N_C = torch.cat(list(learner.predict(posterior, [payloads], seed=0)))
     assert [spec.classes[c] for c in probabilities_N_C.argmax(-1).tolist()] == labels
     monkeypatch.setattr(Vision, "encode", None)
     another = Learner(spec)
-    again = torch.cat(list(another.predict(another.load(file, sha256), [payloads], seed=0)))
+    again = torch.cat(list(another.predict(another.load(*saved), [payloads], seed=0)))
     assert torch.equal(again, probabilities_N_C)
 
 
