@@ -59,8 +59,7 @@ def record(parts: Parts, held: Round) -> Round:
                 n=metric.n if metric else 0,
             ),
         )
-        tx.results.note(parts.project.id, "closed", f"{spent.labels} labels so far", round_id=held.id)
-        return tx.rounds.move(held, RoundState.CLOSED)
+        return tx.rounds.move(held, RoundState.CLOSED, words=f"{spent.labels} labels so far")
 
 
 def prequential(tx: Transaction, held: Round) -> list[Metric]:

@@ -46,8 +46,7 @@ def settle(parts: Parts, held: Round, *, close: bool) -> Round:
         order = served_in_order(tx, held)
         if order is not None:
             words += f"; {order:.0%} of pairs were answered in the intended order"
-        tx.results.note(parts.project.id, "settled", words, round_id=held.id)
-        return tx.rounds.move(held, RoundState.SETTLED)
+        return tx.rounds.move(held, RoundState.SETTLED, words=words)
 
 
 def served_in_order(tx: Transaction, current: Round) -> float | None:

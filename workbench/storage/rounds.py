@@ -17,17 +17,26 @@ from workbench.domain.rounds import (
     overtaken,
 )
 from workbench.storage.statements import insert_one
-from workbench.storage.tables import round_
+from workbench.storage.tables import event, round_
 
 FREE: dict[str, Any] = {"lease_owner": None, "lease_until": None}
+#: What the audit trail says of a move when the step has nothing to add.
+WORDS = {
+    RoundState.SCORED: "The pool is scored",
+    RoundState.PUSHED: "Every task is at the labeler",
+    RoundState.LABELING: "Annotators are served this round",
+    RoundState.TRAINED: "A model is trained on all labels",
+    RoundState.EVALUATED: "The model is measured",
+}
 
 
 class Rounds:
     """The round table."""
 
-    def __init__(self, connection: sa.Connection, now: datetime) -> None:
+    def __init__(self, connection: sa.Connection, now: datetime, actor: str) -> None:
         self._connection = connection
         self._now = now
+        self._actor = actor
 
     def all(self, project_id: int) -> list[Round]:
         """Every round, oldest first."""
@@ -102,6 +111,11 @@ class Rounds:
         )
         if changed.rowcount != 1:
             raise RoundBusy(f"Round {found.number} has just been taken by another process. Try again.")
+        if holder and holder != owner:
+            why = "which has died" if until and until > self._now else "which did not renew its lease"
+            self._note(found, "taken-over", f"{owner} goes on in place of {holder}, {why}")
+        if found.state is RoundState.FAILED:
+            self._note(found, "resumed", f"It goes on from '{found.position}', where it had failed")
         return self.get(round_id)
 
     def renew(self, held: Round, seconds: float) -> None:
@@ -124,8 +138,8 @@ class Rounds:
         """Give the lease back."""
         self._write(held, **FREE)
 
-    def move(self, held: Round, target: RoundState, **changes: Any) -> Round:
-        """Go on to the next state, under the lease.
+    def move(self, held: Round, target: RoundState, *, words: str | None = None, **changes: Any) -> Round:
+        """Go on to the next state, under the lease, and say so in the audit trail.
 
         Raises:
             RoundProblem: The move is not allowed.
@@ -134,6 +148,7 @@ class Rounds:
         check_move(self.get(held.id).position, target)
         freed = FREE if target in FINISHED else {}
         self._write(held, state=target, failed_from=None, error=None, **freed, **changes)
+        self._note(held, target, words or WORDS.get(target, ""))
         return self.get(held.id)
 
     def rescore(self, held: Round) -> Round:
@@ -164,6 +179,10 @@ class Rounds:
         """
         check_cancel(self.get(held.id))
         self._write(held, state=RoundState.CANCELLED, failed_from=None, **FREE)
+
+    def _note(self, current: Round, kind: str, message: str) -> None:
+        facts = {"project_id": current.project_id, "round_id": current.id, "at": self._now}
+        insert_one(self._connection, event, **facts, kind=kind, message=message, actor=self._actor)
 
     def _write(self, held: Round, **values: Any) -> None:
         changed = self._connection.execute(

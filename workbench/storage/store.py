@@ -60,7 +60,7 @@ class Transaction:
     @cached_property
     def rounds(self) -> Rounds:
         """Rounds and their leases."""
-        return Rounds(self._connection, self.now)
+        return Rounds(self._connection, self.now, self.actor)
 
     @cached_property
     def tasks(self) -> Tasks:
