@@ -69,7 +69,6 @@ def release(parts: Parts, held: Round) -> Round:
     link = open_project(parts)
     parts.labeler.release(link.external_id, model_version(parts, held))
     with parts.store.begin() as tx:
-        tx.results.note(parts.project.id, "released", "Annotators are served this round", round_id=held.id)
         return tx.rounds.move(held, RoundState.LABELING, released_at=tx.now)
 
 
