@@ -4,21 +4,26 @@ Hours or weeks pass between the two, and any of it may be killed at any place: t
 knows where to go on.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from workbench.domain.errors import PoolProblem, RoundProblem
+from workbench.domain.errors import PoolProblem, RoundOpen, RoundProblem
 from workbench.domain.records import TaskState
 from workbench.domain.rounds import ORDER, Round, RoundState, check_cancel
 from workbench.domain.seeds import derive_seed
 from workbench.steps.choose import affordable_batch, check_enough, choose
 from workbench.steps.learn import evaluate, record, train
-from workbench.steps.leases import lease
+from workbench.steps.leases import lease, steadily
 from workbench.steps.parts import Parts
 from workbench.steps.pull import Pulled, pull
 from workbench.steps.push import push, release
 from workbench.steps.score import score
 from workbench.steps.settle import Progress, progress_of, settle
 from workbench.steps.tidy import WAITING, find_all, take_back, tidy_waiting
+from workbench.storage.store import Transaction
+
+#: Says why a round is started, in the transaction that plans it; raises ``RoundBusy`` where that is over.
+Claim = Callable[[Transaction], str]
 
 STEPS = {
     RoundState.PLANNED: score,
@@ -40,11 +45,16 @@ class Told:
     progress: Progress | None
 
 
-def ask(parts: Parts, batch_size: int | None = None) -> Round:
+def ask(parts: Parts, batch_size: int | None = None, *, claim: Claim | None = None) -> Round:
     """Start a round and bring its batch to the annotators.
 
+    Args:
+        batch_size: That of the configuration if None.
+        claim: Of who starts rounds by itself: what it writes and the new round are written together, or not
+            at all.
+
     Raises:
-        RoundProblem: A round is open already.
+        RoundOpen: A round is open already.
         PoolProblem: Nothing, or not enough, is left to choose from.
         BudgetExhausted: Not one more label can be paid for.
         RoundBusy: Another process is at work.
@@ -52,15 +62,19 @@ def ask(parts: Parts, batch_size: int | None = None) -> Round:
     take_back(parts)
     # What was answered or changed since the last tell is learnt from now, and not chosen again.
     pull(parts)
-    planned = _plan(parts, parts.config.round.batch_size if batch_size is None else batch_size)
+    planned = _plan(parts, parts.config.round.batch_size if batch_size is None else batch_size, claim)
     with lease(parts, planned) as held:
         return _go_on(parts, held)
 
 
-def tell(parts: Parts, *, close: bool = False) -> Told:
+def tell(parts: Parts, *, close: bool = False, tidy: bool = True) -> Told:
     """Bring in what annotators did; when the batch is answered, learn from it and close the round.
 
-    Told twice, the second time changes nothing. With ``close`` the round goes on with what is there.
+    Told twice, the second time changes nothing. By many at once, one of them goes on.
+
+    Args:
+        close: Go on with the answers that are there.
+        tidy: Ask the labeler for every task that waits: finds those that are gone and second copies.
 
     Raises:
         RoundProblem: The open round has not reached the annotators yet.
@@ -68,7 +82,8 @@ def tell(parts: Parts, *, close: bool = False) -> Told:
     """
     take_back(parts)
     pulled = pull(parts)
-    tidy_waiting(parts)
+    if tidy:
+        tidy_waiting(parts)
     with parts.store.begin() as tx:
         current = tx.rounds.unfinished(parts.project.id)
     if current is None:
@@ -127,14 +142,14 @@ def _go_on(parts: Parts, held: Round) -> Round:
     """Run step after step until the round waits for people or is closed."""
     reached = held
     while step := STEPS.get(reached.position):
-        reached = step(parts, reached)
+        reached = steadily(parts, reached, step)
     if reached.state is RoundState.FAILED:
         with parts.store.begin() as tx:
             return tx.rounds.recover(reached)
     return reached
 
 
-def _plan(parts: Parts, batch_size: int) -> Round:
+def _plan(parts: Parts, batch_size: int, claim: Claim | None) -> Round:
     if batch_size < 1:
         raise RoundProblem(f"A batch of {batch_size} items was asked for; expected 1 at least.")
     with parts.store.begin() as tx:
@@ -148,18 +163,21 @@ def _plan(parts: Parts, batch_size: int) -> Round:
         check_enough(left, size)
         number = len(tx.rounds.all(parts.project.id))
         seed = derive_seed(parts.project.seed, "round", number)
-        return tx.rounds.plan(parts.project.id, batch_size=size, seed=seed, config=parts.config.snapshot())
+        why = claim(tx) if claim else "Asked for"
+        planned = tx.rounds.plan(parts.project.id, batch_size=size, seed=seed, config=parts.config.snapshot())
+        tx.results.note(parts.project.id, "started", why, round_id=planned.id)
+        return planned
 
 
 def _refuse_open(current: Round | None) -> None:
     if current is None:
         return
     if current.position is RoundState.LABELING:
-        raise RoundProblem(
+        raise RoundOpen(
             f"Round {current.number} is waiting for its labels. Type `workbench round tell` to bring them "
             "in, `workbench round tell --close` to go on with what is there, or `workbench round cancel`."
         )
-    raise RoundProblem(
+    raise RoundOpen(
         f"Round {current.number} is not finished (it is '{current.state}'). "
         "Type `workbench round resume` to go on, or `workbench round cancel`."
     )

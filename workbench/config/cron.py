@@ -1,9 +1,9 @@
 """When a cron expression comes next, in a time zone, across daylight saving.
 
 The five fields of crontab: minute, hour, day of month, month, day of week; 0 and 7 are Sunday, and where both
-kinds of day are named, either will do. APScheduler walks the clock on the wall; what that clock's jumps mean
-is said here. A time that is left out in spring comes as much later as the clock jumps. A time that comes twice
-in autumn counts once, unless the expression names every hour: then it counts both times.
+kinds of day are named, either will do. APScheduler walks the clock on the wall; what that clock's jumps
+mean is said here. A time that is left out in spring comes as much later as the clock jumps; one that comes
+twice in autumn counts once, unless the expression names every hour: then it counts both times.
 """
 
 import heapq

@@ -7,7 +7,8 @@ WorkbenchError
 │   └── DatabaseAway      a lost connection, a lock, a conflict: the same may succeed a moment later
 ├── PoolProblem           nothing to choose from, keys twice, items that are held out
 ├── RoundProblem          a move that the round's state does not allow
-│   └── RoundBusy         another process holds the round's lease
+│   ├── RoundBusy         another process holds the round's lease
+│   └── RoundOpen         a round is open already; one at a time
 ├── BudgetExhausted       the batch would overrun a hard cap
 ├── ModelProblem          a model that can not be imported, built, trained or asked
 ├── ArtifactProblem       a checkpoint or score file that is missing, damaged or can not be written
@@ -47,6 +48,10 @@ class RoundProblem(WorkbenchError):
 
 class RoundBusy(RoundProblem):
     """Another process holds the round's lease."""
+
+
+class RoundOpen(RoundProblem):
+    """A round is open already; there is one at a time."""
 
 
 class BudgetExhausted(WorkbenchError):

@@ -114,6 +114,8 @@ class PoolShard:
     rows: int
     sha256: str
     source: str
+    #: When the pool received it.
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,7 +33,15 @@ class Pool:
         number = 1 + max((shard.number for shard in self.shards(project_id)), default=-1)
         values = {"number": number, "uri": uri, "rows": rows, "sha256": sha256, "source": source}
         new = insert_one(self._connection, pool_shard, project_id=project_id, created_at=self._now, **values)
-        return PoolShard(id=new, number=number, uri=uri, rows=rows, sha256=sha256, source=source)
+        return PoolShard(
+            id=new,
+            number=number,
+            uri=uri,
+            rows=rows,
+            sha256=sha256,
+            source=source,
+            created_at=self._now,
+        )
 
     def touch(self, project_id: int, items: Sequence[NewItem]) -> None:
         """Make rows for items that have none yet."""
@@ -129,7 +137,13 @@ class Pool:
 
 def _shard(row: Any) -> PoolShard:
     return PoolShard(
-        id=row.id, number=row.number, uri=row.uri, rows=row.rows, sha256=row.sha256, source=row.source
+        id=row.id,
+        number=row.number,
+        uri=row.uri,
+        rows=row.rows,
+        sha256=row.sha256,
+        source=row.source,
+        created_at=row.created_at,
     )
 
 
