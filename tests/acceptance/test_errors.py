@@ -389,7 +389,7 @@ def test_a_label_studio_without_address_or_token_names_what_to_set(folder: Any) 
     _fails(typed, "127.0.0.1:9")
     assert "topsecret" not in typed.err
     shown = folder.type("round", "show", "--json").json
-    assert (shown["state"], "topsecret" in json.dumps(shown, default=str)) == ("failed", False)
+    assert (shown["state"], "topsecret" in json.dumps(shown, default=str)) == ("selected", False)
 
 
 def test_two_processes_do_not_work_on_one_round(folder: Any) -> None:

@@ -9,12 +9,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from acquisition.errors import AcquisitionError
-from connectors.errors import ConnectorError
+from connectors.errors import ConnectorError, LabelerUnreachable, OutcomeUnknown
 from workbench.domain.errors import DatabaseAway, RoundBusy, WorkbenchError
 from workbench.domain.rounds import Round
 from workbench.steps.parts import Parts
 from workbench.storage.patience import patiently
 
+#: What passes by itself: the round is left as it stands, to go on from there.
+PASSING = (DatabaseAway, LabelerUnreachable, OutcomeUnknown)
 #: Of a process that lives, but whose start can not be read.
 ALIVE = "alive"
 
@@ -51,8 +53,8 @@ def is_gone(owner: str) -> bool:
 def lease(parts: Parts, found: Round, *, recording: bool = True) -> Iterator[Round]:
     """Hold the round inside the block, however long it takes.
 
-    An error of ours is recorded with the round, unless the database is what failed: then the round stays as
-    it is. Others only let go. Without ``recording`` no error fails the round: nothing was changed by it.
+    An error of ours is recorded with the round, unless it is that the database or the labeler is away: then
+    the round stays as it is. Others only let go. Without ``recording`` no error fails the round.
 
     Raises:
         RoundBusy: Another process holds it, or has taken it meanwhile.
@@ -64,7 +66,7 @@ def lease(parts: Parts, found: Round, *, recording: bool = True) -> Iterator[Rou
     except RoundBusy:
         raise
     except (WorkbenchError, ConnectorError, AcquisitionError) as error:
-        if recording and not isinstance(error, DatabaseAway):
+        if recording and not isinstance(error, PASSING):
             _fail(parts, held, error)
         else:
             _let_go(parts, held)
