@@ -3,7 +3,7 @@
 ConnectorError
 ├── SourceError            a pool source that can not be read as asked
 └── LabelerError
-    ├── LabelerUnreachable    no answer; the caller may try again later, nothing was changed
+    ├── LabelerUnreachable    no answer, or a plea to wait; try again later, nothing was changed
     ├── OutcomeUnknown        a write was sent and its answer was lost: look before sending again
     ├── LabelerRefused        the labeler understood and said no (token, project, configuration, data)
     └── ProjectDoesNotFit     the labeler's project and ours disagree (no control tag, other class names)
@@ -26,7 +26,15 @@ class LabelerError(ConnectorError):
 
 
 class LabelerUnreachable(LabelerError):
-    """The labeler gave no answer and nothing was changed."""
+    """The labeler gave no answer, or asked to wait, and nothing was changed.
+
+    Args:
+        retry_after: How many seconds it asked to wait, if it said so.
+    """
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class OutcomeUnknown(LabelerError):

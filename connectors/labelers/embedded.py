@@ -68,6 +68,9 @@ class EmbeddedLabeler:
     def ensure_local_storage(self, project_id: str, folder: Path) -> None:
         """Do nothing: nobody looks at pictures here."""
 
+    def ensure_webhook(self, project_id: str, url: str, secret: str) -> None:
+        """Do nothing: reading this file costs little."""
+
     def close(self) -> None:
         """Close the file."""
         self.store.close()
@@ -103,6 +106,12 @@ class EmbeddedLabeler:
             condition = f"project = ? AND round_key = ? AND item_key IN ({marks})"
             found += map(_task_id, self.store.read(_ids(condition), project, round_key, *keys))
         return sorted(found, key=lambda task: int(task.task_id))
+
+    def count_tasks(self, project_id: str, round_key: str) -> int:
+        """Count the tasks of a round that are there, doubles included."""
+        project = self._project(project_id)["id"]
+        query = "SELECT count(*) AS n FROM tasks WHERE project = ? AND round_key = ?"
+        return int(self.store.read(query, project, round_key)[0]["n"])
 
     def send_tasks(self, project_id: str, tasks: Sequence[OutgoingTask]) -> list[TaskId]:
         """Send tasks in the given order, all or none; ids come back in request order."""

@@ -1,8 +1,8 @@
 """The Label Studio connector.
 
-Projects, imports and releases go through the vendor's SDK, which is imported when it is first needed
-(it takes more than a second) and told never to repeat a request; reading goes through plain REST, where
-the SDK's models are unreliable. Both share one client (``label_studio_http``).
+Projects and releases go through the vendor's SDK, which is imported when it is first needed (it takes more
+than a second) and told never to repeat a request; imports and reading go through plain REST, where the SDK
+is slow and its models are unreliable. Both share one client (``label_studio_http``).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 import httpx
 
-from connectors.errors import LabelerRefused, OutcomeUnknown
-from connectors.labelers.checks import check_size, check_tasks, check_title
+from connectors.errors import LabelerRefused
+from connectors.labelers.checks import check_title
 from connectors.labelers.label_config import (
     Control,
     check_classes,
@@ -23,29 +23,25 @@ from connectors.labelers.label_config import (
     make_label_config,
     read_label_config,
 )
-from connectors.labelers.label_studio_format import make_task, read_task, read_task_id
-from connectors.labelers.label_studio_http import (
-    LabelStudioClient,
-    Refusal,
-    open_client,
-    position_at_fault,
-    read_json,
-    server_root,
-)
+from connectors.labelers.label_studio_answers import read_json
+from connectors.labelers.label_studio_format import read_task, read_task_id
+from connectors.labelers.label_studio_hooks import ensure_webhook
+from connectors.labelers.label_studio_http import LabelStudioClient, open_client, server_root
 from connectors.labelers.label_studio_reading import (
-    NOT_FOUND,
     People,
     Row,
     condition,
+    count_tasks,
     naming_project,
-    no_project,
     number,
+    of_round,
     project_by_id,
     projects_titled,
     serve_as_often_as,
     tasks_by_change,
     tasks_by_id,
 )
+from connectors.labelers.label_studio_sending import check_batch, import_tasks
 from connectors.labelers.label_studio_survey import MOST_WANTED_FIRST, describe, replace_predictions, survey
 from connectors.labelers.protocol import Labeler
 from connectors.labelers.records import (
@@ -63,8 +59,8 @@ from connectors.retry import Patience
 if TYPE_CHECKING:
     from label_studio_sdk import LabelStudio
 
-#: Label Studio itself refuses bodies above 250 MiB with a misleading error.
-LARGEST_BODY: Final = 100_000_000
+#: Beyond these it is faster to read all tasks of the round than to look for each key in it.
+FEW_KEYS: Final = 500
 
 
 class ServerVersion(NamedTuple):
@@ -118,6 +114,11 @@ class LabelStudioLabeler:
     ) -> None:
         self.close()
 
+    def ensure_webhook(self, project_id: str, url: str, secret: str) -> None:
+        """Have ``url`` called when annotations change; see ``Labeler.ensure_webhook``."""
+        with naming_project(project_id):
+            ensure_webhook(self._client, project_id, url, secret)
+
     def close(self) -> None:
         """Let go of the connection."""
         self._client.close()
@@ -161,27 +162,25 @@ class LabelStudioLabeler:
         """Say which of these items are there already for this round, doubles included."""
         if not item_keys:
             return []
-        wanted = [
-            condition("data.round_id", "equal", "String", round_key),
-            condition("data.item_id", "in_list", "List", list(item_keys)),
-        ]
+        wanted = [of_round(round_key)]
+        if len(item_keys) <= FEW_KEYS:
+            wanted.append(condition("data.item_id", "in_list", "List", list(item_keys)))
         keys = set(item_keys)
         with naming_project(project_id):
             found = [read_task_id(row) for row in tasks_by_id(self._client, project_id, wanted)]
         return [task for task in found if task and task.round_key == round_key and task.item_key in keys]
 
+    def count_tasks(self, project_id: str, round_key: str) -> int:
+        """Count the tasks of a round that are there, doubles included."""
+        with naming_project(project_id):
+            return count_tasks(self._client, project_id, [of_round(round_key)])
+
     def send_tasks(self, project_id: str, tasks: Sequence[OutgoingTask]) -> list[TaskId]:
         """Send tasks in the given order, all or none; ids come back in request order."""
         if not tasks:
             return []
-        check_tasks(tasks)
-        check_size(tasks, LARGEST_BODY)
-        control = self._control(project_id)
-        ids = self._import(project_id, tasks, [make_task(control, task) for task in tasks])
-        return [
-            TaskId(task_id=str(task_id), item_key=task.item_key, round_key=task.round_key)
-            for task_id, task in zip(ids, tasks, strict=True)
-        ]
+        check_batch(tasks)
+        return import_tasks(self._client, self._control(project_id), project_id, tasks)
 
     def delete_tasks(self, project_id: str, task_ids: Sequence[str]) -> None:
         """Remove tasks; one that is gone already is no error."""
@@ -281,23 +280,6 @@ class LabelStudioLabeler:
     def _control(self, project_id: str) -> Control:
         return find_control(str(project_by_id(self._client, project_id).get("label_config") or ""))
 
-    def _import(
-        self, project_id: str, tasks: Sequence[OutgoingTask], body: list[dict[str, Any]]
-    ) -> list[int]:
-        try:
-            answer = self._sdk.projects.import_tasks(
-                number(project_id), request=body, return_task_ids=True, request_options={"max_retries": 0}
-            )
-        except Refusal as refusal:
-            raise _refused_import(refusal, project_id, tasks) from refusal
-        ids = list(answer.task_ids or ())
-        if len(ids) != len(tasks):
-            raise OutcomeUnknown(
-                f"Label Studio answered with {len(ids)} ids for {len(tasks)} tasks. "
-                "Look before sending again."
-            )
-        return ids
-
 
 def _settings(spec: ProjectSpec) -> dict[str, Any]:
     return {
@@ -305,18 +287,6 @@ def _settings(spec: ProjectSpec) -> dict[str, Any]:
         "sampling": MOST_WANTED_FIRST,
         "show_collab_predictions": spec.show_predictions,
     }
-
-
-def _refused_import(refusal: Refusal, project_id: str, tasks: Sequence[OutgoingTask]) -> LabelerRefused:
-    if refusal.status == NOT_FOUND:
-        return no_project(project_id)
-    position = position_at_fault(refusal)
-    if position is None or position >= len(tasks):
-        return refusal
-    return LabelerRefused(
-        f"Label Studio refused the whole batch because of item {tasks[position].item_key!r}. "
-        "Nothing was saved. The labeling interface may have changed: check its $variable."
-    )
 
 
 if TYPE_CHECKING:

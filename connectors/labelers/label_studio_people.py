@@ -11,14 +11,9 @@ import httpx
 
 from connectors.errors import LabelerRefused
 from connectors.labelers.label_config import Control, find_control
+from connectors.labelers.label_studio_answers import Refusal, read_json
 from connectors.labelers.label_studio_format import make_result, read_served
-from connectors.labelers.label_studio_http import (
-    LabelStudioClient,
-    Refusal,
-    open_client,
-    read_json,
-    server_root,
-)
+from connectors.labelers.label_studio_http import LabelStudioClient, open_client, server_root
 from connectors.labelers.protocol import Annotator
 from connectors.labelers.records import ServedTask
 

@@ -9,17 +9,19 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from connectors.errors import LabelerRefused
+from connectors.labelers.label_studio_answers import Refusal, read_json
 from connectors.labelers.label_studio_format import MOMENT, read_moment
-from connectors.labelers.label_studio_http import LabelStudioClient, Refusal, read_json
+from connectors.labelers.label_studio_http import LabelStudioClient
 
 Row = dict[str, Any]
 
 NOT_FOUND: Final = 404
 PAGE: Final = 200
+PAGE_OF_IDS: Final = 2000
 #: The list of fields also thins out what is inside an annotation, so it names those fields too.
 WITH_ANNOTATIONS: Final = (
     "id,data,annotations,updated_at,created_at,result,completed_by,was_cancelled,lead_time,ground_truth,"
-    "parent_prediction"
+    "parent_prediction,task"
 )
 WITH_COUNTS: Final = "id,data,total_annotations,cancelled_annotations"
 WITH_OVERLAP: Final = "id,overlap,is_labeled,total_annotations"
@@ -79,13 +81,23 @@ def condition(field: str, operator: str, kind: str, value: object) -> dict[str, 
     return {"filter": f"filter:tasks:{field}", "operator": operator, "type": kind, "value": value}
 
 
+def of_round(round_key: str) -> dict[str, object]:
+    """The condition that a task belongs to a round."""
+    return condition("data.round_id", "equal", "String", round_key)
+
+
+def count_tasks(client: LabelStudioClient, project_id: str, conditions: Sequence[dict[str, object]]) -> int:
+    """Count the tasks that meet all conditions."""
+    return int(_ask(client, project_id, conditions, "id", "id", 1).get("total") or 0)
+
+
 def tasks_by_id(
     client: LabelStudioClient,
     project_id: str,
     conditions: Sequence[dict[str, object]],
     *,
     fields: str = WITH_COUNTS,
-    page_size: int = PAGE,
+    page_size: int = PAGE_OF_IDS,
 ) -> Iterator[Row]:
     """Stream the tasks that meet all conditions, with the counts of their annotations, by ascending id."""
     last = 0
@@ -160,6 +172,18 @@ def _page(
     fields: str,
     size: int,
 ) -> list[Row]:
+    tasks = _ask(client, project_id, conditions, order, fields, size).get("tasks")
+    return tasks if isinstance(tasks, list) else []
+
+
+def _ask(
+    client: LabelStudioClient,
+    project_id: str,
+    conditions: Sequence[dict[str, object]],
+    order: str,
+    fields: str,
+    size: int,
+) -> Row:
     # The query travels as the body of a GET: in the address it would be cut off at 16,000 characters.
     response = client.request(
         "GET",
@@ -167,8 +191,7 @@ def _page(
         params={"project": project_id, "page": 1, "page_size": size, "fields": "all", "include": fields},
         json={"filters": {"conjunction": "and", "items": list(conditions)}, "ordering": [f"tasks:{order}"]},
     )
-    tasks = read_json(response, dict).get("tasks")
-    return tasks if isinstance(tasks, list) else []
+    return read_json(response, dict)
 
 
 class People:

@@ -5,8 +5,9 @@ from typing import Any, Final
 
 from connectors.errors import ProjectDoesNotFit
 from connectors.labelers.label_config import Control, find_control
+from connectors.labelers.label_studio_answers import Refusal, read_json
 from connectors.labelers.label_studio_format import make_prediction, read_facts
-from connectors.labelers.label_studio_http import LabelStudioClient, Refusal, read_json
+from connectors.labelers.label_studio_http import LabelStudioClient
 from connectors.labelers.label_studio_reading import (
     NOT_FOUND,
     PAGE,

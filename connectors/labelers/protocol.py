@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from connectors.labelers.records import (
     OutgoingTask,
@@ -16,6 +16,9 @@ from connectors.labelers.records import (
     TaskFacts,
     TaskId,
 )
+
+#: Holds the secret by which a call from the labeler is known.
+SECRET_HEADER: Final = "X-Workbench-Secret"  # noqa: S105  (a name, not a secret)
 
 
 class Labeler(Protocol):
@@ -42,6 +45,9 @@ class Labeler(Protocol):
 
     def find_tasks(self, project_id: str, round_key: str, item_keys: Sequence[str]) -> list[TaskId]:
         """Say which of these items are there already for this round: all tasks, doubles included."""
+
+    def count_tasks(self, project_id: str, round_key: str) -> int:
+        """Count the tasks of a round that are there, doubles included."""
 
     def send_tasks(self, project_id: str, tasks: Sequence[OutgoingTask]) -> list[TaskId]:
         """Send tasks in the given order, all or none; ids come back in request order.
@@ -76,6 +82,15 @@ class Labeler(Protocol):
 
     def ensure_local_storage(self, project_id: str, folder: Path) -> None:
         """Let the labeler show the pictures below a folder of its own machine; once is enough."""
+
+    def ensure_webhook(self, project_id: str, url: str, secret: str) -> None:
+        """Have ``url`` called, with the secret in a header, when annotations change; once is enough.
+
+        A hint at most: calls may be lost, doubled or late. A labeler that calls nobody does nothing.
+
+        Raises:
+            LabelerRefused: It does not call such addresses. Reading by the clock goes on without.
+        """
 
     def close(self) -> None:
         """Let go of connections and files; closing twice is no error."""

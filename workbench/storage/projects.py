@@ -2,7 +2,7 @@
 
 import secrets
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -10,6 +10,21 @@ from workbench.domain.errors import ProjectProblem
 from workbench.domain.records import LabelerLink, Project, TaskKind
 from workbench.storage.statements import insert_missing
 from workbench.storage.tables import labeler_link, project
+
+
+class Absence(NamedTuple):
+    """A labeler that does not answer: since when, how often it was tried, when it is tried next, and why."""
+
+    labeler: str
+    since: datetime
+    attempts: int
+    next_attempt_at: datetime
+    last_error: str
+
+
+_BACK: dict[str, Any] = {"away_since": None, "attempts": 0, "next_attempt_at": None, "last_error": None}
+#: Stands for the labeler's project while none is known: a labeler can be away before it was ever reached.
+_UNKNOWN = ""
 
 
 class Projects:
@@ -52,10 +67,8 @@ class Projects:
 
     def link(self, project_id: int, labeler: str) -> LabelerLink | None:
         """Which project of ``labeler`` is ours, if one is known."""
-        row = self._connection.execute(sa.select(labeler_link).where(_link(project_id, labeler))).first()
-        if row is None:
-            return None
-        return _labeler_link(row)
+        row = self._row(project_id, labeler)
+        return None if row is None or row.external_id == _UNKNOWN else _labeler_link(row)
 
     def save_link(self, project_id: int, link: LabelerLink) -> None:
         """Remember the labeler's project; another project is read from its beginning."""
@@ -70,9 +83,72 @@ class Projects:
 
     def move_cursor(self, project_id: int, labeler: str, cursor: datetime) -> None:
         """Remember how far the labeler has been read."""
+        self._change(project_id, labeler, cursor=cursor)
+
+    def wake(self, project_id: int) -> None:
+        """Remember that something happened at the project's labelers."""
         self._connection.execute(
-            labeler_link.update().where(_link(project_id, labeler)).values(cursor=cursor)
+            labeler_link.update().where(labeler_link.c.project_id == project_id).values(woken_at=self._now)
         )
+
+    def answered_wake(self, project_id: int, labeler: str, seen: datetime) -> None:
+        """Forget a wake that was seen before reading began; one that came since then stays."""
+        self._connection.execute(
+            labeler_link.update()
+            .where(_link(project_id, labeler), labeler_link.c.woken_at == seen)
+            .values(woken_at=None)
+        )
+
+    def absence(self, project_id: int, labeler: str) -> Absence | None:
+        """Say whether a labeler is away, whether or not its project was ever reached."""
+        row = self._row(project_id, labeler)
+        return None if row is None else _absence(row)
+
+    def absences(self, project_id: int) -> list[Absence]:
+        """Every labeler of the project that is away."""
+        rows = self._connection.execute(
+            sa.select(labeler_link)
+            .where(labeler_link.c.project_id == project_id)
+            .order_by(labeler_link.c.labeler)
+        )
+        return [found for row in rows if (found := _absence(row)) is not None]
+
+    def labeler_away(
+        self, project_id: int, labeler: str, *, error: str, next_attempt_at: datetime
+    ) -> Absence:
+        """Count one more attempt that was not answered; the first one begins the absence."""
+        empty = {"labeler": labeler, "external_id": _UNKNOWN, "url": _UNKNOWN}
+        insert_missing(self._connection, labeler_link, [{"project_id": project_id, **empty}])
+        self._change(
+            project_id,
+            labeler,
+            away_since=sa.func.coalesce(labeler_link.c.away_since, self._now),
+            attempts=labeler_link.c.attempts + 1,
+            next_attempt_at=next_attempt_at,
+            last_error=error,
+        )
+        found = self.absence(project_id, labeler)
+        assert found is not None
+        return found
+
+    def labeler_back(self, project_id: int, labeler: str) -> Absence | None:
+        """End the absence and give it, for the record; None when there was none."""
+        found = self.absence(project_id, labeler)
+        if found is not None:
+            self._change(project_id, labeler, **_BACK)
+        return found
+
+    def _row(self, project_id: int, labeler: str) -> Any:
+        return self._connection.execute(sa.select(labeler_link).where(_link(project_id, labeler))).first()
+
+    def _change(self, project_id: int, labeler: str, **values: Any) -> None:
+        self._connection.execute(labeler_link.update().where(_link(project_id, labeler)).values(**values))
+
+
+def _absence(row: Any) -> Absence | None:
+    if row.away_since is None:
+        return None
+    return Absence(row.labeler, row.away_since, row.attempts, row.next_attempt_at, row.last_error)
 
 
 def _link(project_id: int, labeler: str) -> sa.ColumnElement[bool]:

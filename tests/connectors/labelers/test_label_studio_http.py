@@ -175,8 +175,9 @@ def test_legacy_tokens_that_are_switched_off_are_explained() -> None:
 
 def test_a_long_wait_is_told() -> None:
     answer = httpx.Response(429, json={}, headers={"Retry-After": "120"})
-    with opened(lambda _: answer) as labeler, pytest.raises(LabelerRefused, match="wait 120 s"):
+    with opened(lambda _: answer) as labeler, pytest.raises(LabelerUnreachable, match="wait 120 s") as found:
         labeler.whoami()
+    assert found.value.retry_after == 120
 
 
 def test_faulty_fields_are_named_without_the_servers_words() -> None:
