@@ -194,4 +194,4 @@ def _show_page(page: dict[str, Any]) -> None:
             [name.replace("_", " ") for name in page["picks"][0]], [list(p.values()) for p in page["picks"]]
         )
     for event in page["events"]:
-        say(f"{event['at']:%Y-%m-%d %H:%M:%S}  {event['kind']}: {event['message']}")
+        say(f"{event['at']:%Y-%m-%d %H:%M:%S}  {event['kind']}: {event['message']}  ({event['actor']})")

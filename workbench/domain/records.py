@@ -260,12 +260,24 @@ class BudgetPoint:
 class Event:
     """Who did what when, in words."""
 
+    #: Grows with every event of the database.
+    id: int = 0
     at: datetime
     kind: str
     message: str
     round_number: int | None = None
     #: Who: a person, a worker, an annotator.
     actor: str = "workbench"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewEvent:
+    """An event about to be written; by whoever opened the database if ``actor`` is None."""
+
+    kind: str
+    message: str
+    round_id: int | None = None
+    actor: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,11 @@ from workbench.domain.consensus import current as newest
 from workbench.domain.errors import RoundProblem
 from workbench.domain.records import Annotation, Project, Task
 from workbench.domain.rounds import Round
+from workbench.storage.diary import Wanted
 from workbench.storage.store import Transaction
+
+#: `workbench log --round N` shows all.
+MOST_EVENTS = 200
 
 
 def round_page(tx: Transaction, project: Project, number: int | None) -> dict[str, Any]:
@@ -44,8 +48,8 @@ def round_page(tx: Transaction, project: Project, number: int | None) -> dict[st
         "error": found.error,
         "picks": picks,
         "events": [
-            {"at": event.at, "kind": event.kind, "message": event.message}
-            for event in tx.results.events(project.id, round_id=found.id)
+            {"at": event.at, "kind": event.kind, "message": event.message, "actor": event.actor}
+            for event in tx.results.events(project.id, Wanted(round_id=found.id, limit=MOST_EVENTS))
         ],
     }
 

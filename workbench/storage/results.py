@@ -1,18 +1,26 @@
 """What training and labeling gave: model runs, metrics, spending, budget points, and the diary of events."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
 from workbench.domain.budget import Spending
-from workbench.domain.records import BudgetPoint, Event, LabelStatus, Metric, ModelRun, Split
-from workbench.storage.statements import insert_missing, insert_one
+from workbench.domain.records import (
+    BudgetPoint,
+    Event,
+    LabelStatus,
+    Metric,
+    ModelRun,
+    NewEvent,
+    Split,
+)
+from workbench.storage.diary import Wanted, read_events, write_events
+from workbench.storage.statements import insert_missing
 from workbench.storage.tables import (
     annotation,
     budget_point,
-    event,
     item,
     label,
     metric,
@@ -165,37 +173,17 @@ class Results:
         actor: str | None = None,
     ) -> None:
         """Write into the audit trail; by whoever opened the database if ``actor`` is not named."""
-        insert_one(
-            self._connection,
-            event,
-            project_id=project_id,
-            round_id=round_id,
-            at=self._now,
-            kind=kind,
-            message=message,
-            actor=actor or self._actor,
+        self.note_all(
+            project_id, [NewEvent(kind=kind, message=message, round_id=round_id, actor=actor or self._actor)]
         )
 
-    def events(self, project_id: int, *, round_id: int | None = None) -> list[Event]:
-        """The diary, oldest first."""
-        statement = (
-            sa.select(event, round_.c.number.label("round_number"))
-            .outerjoin(round_, round_.c.id == event.c.round_id)
-            .where(event.c.project_id == project_id)
-            .order_by(event.c.id)
-        )
-        if round_id is not None:
-            statement = statement.where(event.c.round_id == round_id)
-        return [
-            Event(
-                at=row.at,
-                kind=row.kind,
-                message=row.message,
-                round_number=row.round_number,
-                actor=row.actor,
-            )
-            for row in self._connection.execute(statement)
-        ]
+    def note_all(self, project_id: int, events: Iterable[NewEvent]) -> None:
+        """Write many events at once."""
+        write_events(self._connection, project_id, self._now, self._actor, events)
+
+    def events(self, project_id: int, wanted: Wanted) -> list[Event]:
+        """The audit trail, oldest first; of a project of years ask a page at a time."""
+        return read_events(self._connection, project_id, wanted)
 
 
 def _run(row: Any) -> ModelRun:

@@ -25,6 +25,7 @@ from workbench.domain.records import (
     TaskState,
 )
 from workbench.domain.rounds import ORDER, Round, RoundState
+from workbench.storage.diary import Wanted
 from workbench.storage.store import Store
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -294,7 +295,7 @@ def test_an_error_inside_a_transaction_leaves_nothing_behind(store: Store, proje
         tx.results.note(project.id, "k", "m")
         raise ZeroDivisionError
     with store.begin() as tx:
-        assert tx.results.events(project.id) == []
+        assert tx.results.events(project.id, Wanted()) == []
 
 
 def test_a_transaction_inside_another_is_refused_at_once(store: Store) -> None:
