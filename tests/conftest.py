@@ -1,8 +1,14 @@
-"""What several test folders need: a real Label Studio, and nothing of the developer's own settings."""
+"""What several test folders need: real servers, and nothing of the developer's own settings."""
 
+import getpass
 import os
 import re
+import shutil
+import socket
+import subprocess
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -81,6 +87,115 @@ def label_studio(
         yield running
         for person in running.people.values():
             person.close()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RealPostgreSQL:
+    """A running server, of which a test may make databases, and which it may restart."""
+
+    programs: Path
+    directory: Path
+    user: str | None
+    port: int
+
+    @property
+    def url(self) -> str:
+        """The address of its first database."""
+        return f"postgresql://{self.user or getpass.getuser()}@127.0.0.1:{self.port}/postgres"
+
+    def control(self, *words: str) -> None:
+        """Start, stop or restart it, and wait until that is done."""
+        options = f"-c listen_addresses=127.0.0.1 -p {self.port} -k {self.directory} -c fsync=off"
+        log = str(self.directory / "log")
+        self.run("pg_ctl", "-D", self.data, "-w", "-t", "60", "-l", log, "-o", options, *words)
+
+    @property
+    def data(self) -> str:
+        """Where its files lie."""
+        return str(self.directory / "data")
+
+    def run(self, program: str, *words: str) -> None:
+        """Run one of its programs."""
+        command = [str(self.programs / program), *words]
+        # What pg_ctl starts keeps its output open: read from a file, not from a pipe.
+        with (self.directory / "said").open("w") as said:
+            done = subprocess.run(command, user=self.user, cwd=self.directory, stdout=said, stderr=said)
+        assert done.returncode == 0, f"{command}: {(self.directory / 'said').read_text()}"
+
+    def execute(self, statement: str) -> None:
+        """Run a statement outside of any transaction."""
+        import psycopg
+
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(statement)
+
+    @contextmanager
+    def database(self) -> Iterator[str]:
+        """A new database, empty; gives its address."""
+        name = f"t{os.urandom(6).hex()}"
+        self.execute(f'CREATE DATABASE "{name}"')
+        yield self.url.rpartition("/")[0] + f"/{name}"
+        self.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def _postgresql_programs() -> Path:
+    versions = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), reverse=True)
+    found = shutil.which("initdb") or (str(versions[0]) if versions else None)
+    if found is None:
+        pytest.skip("no PostgreSQL on this machine: install the system package 'postgresql'")
+    return Path(found).resolve().parent
+
+
+@contextmanager
+def started_postgresql() -> Iterator[RealPostgreSQL]:
+    """A server of one's own."""
+    programs = _postgresql_programs()
+    # PostgreSQL refuses to run as root; its package brings a user for it.
+    user = "postgres" if os.geteuid() == 0 else None
+    directory = Path(tempfile.mkdtemp(prefix="postgresql-", dir="/tmp"))
+    if user:
+        shutil.chown(directory, user)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = RealPostgreSQL(programs=programs, directory=directory, user=user, port=port)
+    owner = user or getpass.getuser()
+    try:
+        server.run("initdb", "-D", server.data, "-A", "trust", "-E", "UTF8", "--no-sync", "-U", owner)
+        server.control("start")
+        try:
+            yield server
+        finally:
+            server.control("-m", "immediate", "stop")
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[RealPostgreSQL]:
+    """A real PostgreSQL server that lives as long as the tests."""
+    with started_postgresql() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgresql_url(postgresql: RealPostgreSQL) -> str:
+    """The address of that server."""
+    return postgresql.url
+
+
+@pytest.fixture
+def postgresql_database(postgresql: RealPostgreSQL) -> Iterator[str]:
+    """A new and empty database on that server."""
+    with postgresql.database() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def own_postgresql() -> Iterator[RealPostgreSQL]:
+    """A server that a file of tests may restart: nobody else uses it."""
+    with started_postgresql() as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
