@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from workbench.storage import revisions
 from workbench.storage.annotations import Annotations
+from workbench.storage.crowd import Crowd
 from workbench.storage.engine import make_engine, reading_options, server_time
 from workbench.storage.faults import problem_of
 from workbench.storage.opinions import Opinions
@@ -21,6 +22,7 @@ from workbench.storage.results import Results
 from workbench.storage.rounds import Rounds
 from workbench.storage.schedules import Schedules
 from workbench.storage.tasks import Tasks
+from workbench.storage.wanted import Wanted
 from workbench.storage.workers import Workers
 
 Clock = Callable[[], datetime]
@@ -73,9 +75,14 @@ class Transaction:
         return Annotations(self._connection, self.now)
 
     @cached_property
-    def opinions(self) -> Opinions:
+    def crowd(self) -> Crowd:
+        """All annotations, as statistics read them."""
+        return Crowd(self._connection)
+
+    @cached_property
+    def wanted(self) -> Wanted:
         """What is still asked of annotators."""
-        return Opinions(self._connection, self.now)
+        return Wanted(self._connection, self.now)
 
     @cached_property
     def results(self) -> Results:

@@ -1,0 +1,80 @@
+"""What all annotators of a project said, without the labelers' own records: what statistics read."""
+
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from workbench.domain.adjudication import QUEUE
+from workbench.domain.records import Annotation, Split
+from workbench.storage.tables import annotation, item, round_, selection, task
+
+_BRIEF = (
+    annotation.c.external_id,
+    annotation.c.task_id,
+    annotation.c.item_id,
+    annotation.c.annotator,
+    annotation.c.label,
+    annotation.c.problem,
+    annotation.c.skipped,
+    annotation.c.deleted,
+    annotation.c.seconds,
+    annotation.c.created_at,
+    annotation.c.updated_at,
+    annotation.c.labeler.endswith(QUEUE).label("adjudicates"),
+)
+
+
+class Prediction(NamedTuple):
+    """What the model said of a task when it went out, and whether its annotators were not shown it."""
+
+    predicted: str
+    blind: bool
+
+
+class Crowd:
+    """Annotations as statistics want them. Reads only."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def all(self, project_id: int) -> list[Annotation]:
+        """Every version of every annotation, oldest first."""
+        rows = self._connection.execute(
+            sa.select(*_BRIEF).where(annotation.c.project_id == project_id).order_by(annotation.c.id)
+        )
+        return [Annotation(**row) for row in rows.mappings()]
+
+    def known_labels(self, project_id: int) -> dict[int, str]:
+        """The labels of gold items by item; no annotation decides on them."""
+        rows = self._connection.execute(
+            sa.select(item.c.id, item.c.known_label).where(
+                item.c.project_id == project_id,
+                item.c.split == Split.GOLD,
+                item.c.known_label.is_not(None),
+            )
+        )
+        return {row.id: row.known_label for row in rows}
+
+    def predictions(self, project_id: int) -> dict[int, Prediction]:
+        """By task, for ordinary tasks of rounds that show what the model thinks."""
+        rows = self._connection.execute(
+            sa.select(task.c.id, task.c.blind, selection.c.predicted, round_.c.id.label("round_id"))
+            .join(round_, round_.c.id == task.c.round_id)
+            .join(
+                selection,
+                sa.and_(selection.c.round_id == task.c.round_id, selection.c.item_id == task.c.item_id),
+            )
+            .where(
+                round_.c.project_id == project_id,
+                selection.c.predicted.is_not(None),
+                sa.not_(task.c.labeler.endswith(QUEUE)),
+            )
+        )
+        showing = self._rounds_that_show(project_id)
+        return {row.id: Prediction(row.predicted, row.blind) for row in rows if row.round_id in showing}
+
+    def _rounds_that_show(self, project_id: int) -> set[int]:
+        rows = self._connection.execute(
+            sa.select(round_.c.id, round_.c.config).where(round_.c.project_id == project_id)
+        )
+        return {row.id for row in rows if row.config.get("labeler", {}).get("show_predictions", True)}
