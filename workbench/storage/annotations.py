@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from workbench.domain.adjudication import QUEUE, is_queue
 from workbench.domain.consensus import Consensus
 from workbench.domain.records import Annotation, Label, LabelStatus, Split
+from workbench.storage.corrections import note_corrections, note_refusals, refused_news
 from workbench.storage.statements import chunked, insert_missing
 from workbench.storage.tables import annotation, item, label
 
@@ -49,9 +50,10 @@ _ALL_LABELS = sa.select(label, item.c.key.label("item_key")).join(item, item.c.i
 class Annotations:
     """Annotations and labels."""
 
-    def __init__(self, connection: sa.Connection, now: datetime) -> None:
+    def __init__(self, connection: sa.Connection, now: datetime, actor: str = "workbench") -> None:
         self._connection = connection
         self._now = now
+        self._actor = actor
 
     def add(self, project_id: int, labeler: str, versions: Sequence[Annotation]) -> int:
         """Keep versions that are not known yet; says how many were new."""
@@ -74,6 +76,8 @@ class Annotations:
             }
             for a in versions
         ]
+        refused = refused_news(self._connection, labeler, versions)
+        note_refusals(self._connection, self._now, self._actor, project_id, refused)
         return insert_missing(self._connection, annotation, rows)
 
     def of_items(self, item_ids: Iterable[int]) -> dict[int, list[Annotation]]:
@@ -125,6 +129,8 @@ class Annotations:
 
     def revise_all(self, revisions: Sequence[Revision], *, method: str) -> None:
         """Write new revisions of several items' labels and make them the current ones."""
+        again = {found.item_id: found.consensus for found in revisions if found.number > 1}
+        note_corrections(self._connection, self._now, self._actor, again, method)
         for chunk in chunked(found.item_id for found in revisions if found.number > 1):
             self._connection.execute(label.update().where(label.c.item_id.in_(chunk)).values(current=False))
         rows = [

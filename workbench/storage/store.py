@@ -72,7 +72,7 @@ class Transaction:
     @cached_property
     def annotations(self) -> Annotations:
         """Annotations and labels."""
-        return Annotations(self._connection, self.now)
+        return Annotations(self._connection, self.now, self.actor)
 
     @cached_property
     def crowd(self) -> Crowd:
