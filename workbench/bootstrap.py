@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 EMBEDDED_FILE = "labeler.db"
 FEATURES_FOLDER = "features"
+SHORTEST_SECRET = 16
 
 
 def silent(_name: str) -> AbstractContextManager[Report]:
@@ -73,6 +74,7 @@ def open_parts(
                 owner=this_process(),
                 progress=watch.over(progress),
                 watch=watch,
+                webhook_secret=webhook_secret(settings),
             )
 
 
@@ -132,6 +134,25 @@ def connect_label_studio(settings: Settings) -> "LabelStudioLabeler":
             "workbench.toml; the token stands in Label Studio under Account & Settings."
         )
     return connect(url, key)
+
+
+def webhook_secret(settings: Settings) -> str | None:
+    """What a labeler that calls us shows; None for a project that nobody is to call.
+
+    Raises:
+        ConfigProblem: There is an address to call, and no secret, or one that is too easy or can not travel.
+    """
+    secret = settings.webhook_secret
+    if settings.config.labeler.webhook_url is None:
+        return None
+    if not secret or len(secret) < SHORTEST_SECRET or not (secret.isascii() and secret.isprintable()):
+        raise ConfigProblem(
+            "[labeler] webhook_url is set, and WORKBENCH_WEBHOOK_SECRET is "
+            f"{'not as it should be' if secret else 'not set'}. Put {SHORTEST_SECRET} or more letters and "
+            "digits into it, in the environment or in .env, such as `openssl rand -hex 24` gives; or take "
+            "webhook_url out."
+        )
+    return secret
 
 
 def build_learner(settings: Settings) -> Learner:

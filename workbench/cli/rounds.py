@@ -163,6 +163,8 @@ def _say_told(told: "Told", close_when: float) -> None:
     say(f"{pulled.versions} new or changed annotations, {pulled.labels} labels new or changed.")
     if pulled.strangers:
         say(f"{pulled.strangers} tasks at the labeler are none of ours; they were left alone.")
+    if pulled.late:
+        say(f"{pulled.late} tasks of cancelled rounds came late; they were taken back.")
     if told.round is None or told.progress is None:
         say("No round is open. Type `workbench round ask` for the next batch.")
         return
@@ -189,6 +191,8 @@ def _show_page(page: dict[str, Any]) -> None:
     say(f"Round {page['round']}: {page['state']}, batch of {page['batch']}, chosen by {page['chosen_by']}.")
     if page["error"]:
         say(f"It failed: {page['error']}\nType `workbench round resume` when that is mended.")
+    for words in page["away"]:
+        say(words)
     if page["picks"]:
         show_table(
             [name.replace("_", " ") for name in page["picks"][0]], [list(p.values()) for p in page["picks"]]

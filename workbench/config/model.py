@@ -108,6 +108,13 @@ class LabelerSection(Section):
     webhook_url: str | None = None
     folder: str | None = None
 
+    @field_validator("webhook_url")
+    @classmethod
+    def _webhook(cls, url: str | None) -> str | None:
+        if url is not None and not url.startswith(("http://", "https://")):
+            raise ValueError("expected an address such as http://workbench.example.com:8091")
+        return url
+
     @model_validator(mode="after")
     def _pictures(self) -> Self:
         if self.pictures == "local-files" and not self.local_files_root:

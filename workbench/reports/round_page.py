@@ -2,11 +2,13 @@
 
 from typing import Any
 
+from workbench.domain.absence import title
 from workbench.domain.consensus import current as newest
 from workbench.domain.errors import RoundProblem
 from workbench.domain.records import Annotation, Project, Task
 from workbench.domain.rounds import Round
 from workbench.storage.diary import Wanted
+from workbench.storage.projects import Absence
 from workbench.storage.store import Transaction
 
 #: `workbench log --round N` shows all.
@@ -46,12 +48,21 @@ def round_page(tx: Transaction, project: Project, number: int | None) -> dict[st
         "batch": len(picks) or found.batch_size,
         "seed": found.seed,
         "error": found.error,
+        "away": [_away(absence) for absence in tx.projects.absences(project.id)],
         "picks": picks,
         "events": [
             {"at": event.at, "kind": event.kind, "message": event.message, "actor": event.actor}
             for event in tx.results.events(project.id, Wanted(round_id=found.id, limit=MOST_EVENTS))
         ],
     }
+
+
+def _away(absence: Absence) -> str:
+    return (
+        f"{title(absence.labeler)} has not answered since {absence.since:%Y-%m-%d %H:%M} UTC, "
+        f"was tried {absence.attempts} times, next attempt at {absence.next_attempt_at:%Y-%m-%d %H:%M} UTC. "
+        f"It said last: {absence.last_error}"
+    )
 
 
 def _find(tx: Transaction, project: Project, number: int | None) -> Round:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from connectors.labelers.records import RemoteAnnotation, RemoteTask
+from connectors.labelers.records import Problem, RemoteAnnotation, RemoteTask
 from workbench.domain.adjudication import METHOD as ADJUDICATED
 from workbench.domain.adjudication import is_queue, opinions, ruling
 from workbench.domain.consensus import Consensus, current, majority, task_state
@@ -78,23 +78,25 @@ def pull(parts: Parts) -> Pulled:
     """
     with parts.store.read() as tx:
         link = tx.projects.link(parts.project.id, parts.labeler.name)
+        begun = tx.now
     if link is None:
         return Pulled()
     with answering(parts):
-        total = _read_all(parts, link)
+        total = _read_all(parts, link, begun)
         if total.late:
             take_back_now(parts)
     return total
 
 
-def _read_all(parts: Parts, link: LabelerLink) -> Pulled:
+def _read_all(parts: Parts, link: LabelerLink, begun: datetime) -> Pulled:
     since = link.cursor - OVERLAP if link.cursor else None
     total = Pulled()
     newest = link.cursor
     for page in chunked(parts.labeler.changed_tasks(link.external_id, since), PAGE):
         total = total.plus(_keep_page(parts, latest(page)))
         newest = max(filter(None, [newest, *(task.updated_at for task in page)]))
-    _finish(parts, link, newest)
+    # A labeler whose clock is ahead must not make us skip what it does after its clock was mended.
+    _finish(parts, link, newest and min(newest, begun))
     return total
 
 
@@ -150,11 +152,10 @@ def _ours(parts: Parts, tx: Transaction, page: Sequence[RemoteTask]) -> list[Mat
 def _news(parts: Parts, tx: Transaction, matches: Sequence[Match], before: Known) -> Iterator[Annotation]:
     """What is not known yet: new versions, and a tombstone for each annotation that is gone."""
     known = {_version_key(a) for versions in before.values() for a in versions}
-    adjudicates = is_queue(parts.labeler.name)
     for task, remote in matches:
         for annotation in remote.annotations:
             if (annotation.annotation_id, annotation.updated_at, False) not in known:
-                yield _version(task, annotation, adjudicates=adjudicates)
+                yield _version(parts, task, annotation)
     yield from _tombstones(tx, matches, before)
 
 
@@ -181,19 +182,21 @@ def _missing(match: Match, versions: Iterable[Annotation]) -> Iterator[Annotatio
             yield known
 
 
-def _version(task: Task, found: RemoteAnnotation, *, adjudicates: bool) -> Annotation:
+def _version(parts: Parts, task: Task, found: RemoteAnnotation) -> Annotation:
+    # The labeler checks against its own classes, and somebody may have renamed one there.
+    stray = found.label is not None and found.label not in parts.project.classes
     return Annotation(
         external_id=found.annotation_id,
         task_id=task.id,
         item_id=task.item_id,
         annotator=found.annotator,
-        label=found.label,
-        problem=found.problem,
+        label=None if stray else found.label,
+        problem=Problem.UNKNOWN_LABEL if stray else found.problem,
         skipped=found.skipped,
         seconds=found.seconds,
         created_at=found.created_at,
         updated_at=found.updated_at,
-        adjudicates=adjudicates,
+        adjudicates=is_queue(parts.labeler.name),
         raw=found.raw,
     )
 
