@@ -9,6 +9,7 @@ import acquisition
 from acquisition.catalog import needs, options_of
 from workbench.config.model import Config
 from workbench.domain.errors import ConfigProblem
+from workbench.learning.crowd import check_crowd
 
 #: Three items, two networks, two classes: enough for any method to show that it takes its options.
 TRIAL_LOG_PROBS = torch.tensor(
@@ -37,6 +38,7 @@ def check_methods(config: Config) -> None:
     _check_posterior(config)
     _try_function(config)
     _try_selectors(config)
+    check_crowd(config.annotators.consensus)
 
 
 def _check_posterior(config: Config) -> None:
