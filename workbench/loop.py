@@ -12,6 +12,7 @@ from workbench.domain.records import TaskState
 from workbench.domain.rounds import ORDER, Round, RoundState, check_cancel
 from workbench.domain.seeds import derive_seed
 from workbench.steps.choose import affordable_batch, check_enough, choose
+from workbench.steps.gather import gather, make_room
 from workbench.steps.learn import evaluate, record, train
 from workbench.steps.leases import lease, steadily
 from workbench.steps.parts import Parts
@@ -61,8 +62,10 @@ def ask(parts: Parts, batch_size: int | None = None, *, claim: Claim | None = No
     """
     take_back(parts)
     # What was answered or changed since the last tell is learnt from now, and not chosen again.
-    pull(parts)
-    planned = _plan(parts, parts.config.round.batch_size if batch_size is None else batch_size, claim)
+    gather(parts)
+    wanted = parts.config.round.batch_size if batch_size is None else batch_size
+    make_room(parts, wanted)
+    planned = _plan(parts, wanted, claim)
     with lease(parts, planned) as held:
         return _go_on(parts, held)
 
@@ -81,7 +84,7 @@ def tell(parts: Parts, *, close: bool = False, tidy: bool = True) -> Told:
         RoundBusy: Another process is at work.
     """
     take_back(parts)
-    pulled = pull(parts)
+    pulled = gather(parts)
     if tidy:
         tidy_waiting(parts)
     with parts.store.begin() as tx:

@@ -30,6 +30,7 @@ DOORS = {
     "sqlalchemy": ("workbench/storage/", "migrations/"),
     "alembic": ("workbench/storage/", "migrations/"),
     "apscheduler": ("workbench/config/cron.py",),
+    "cleanlab": ("workbench/learning/active_lab.py",),
     "baal": ("acquisition/dropout/patching.py",),
     "peft": ("acquisition/lora/layers.py",),
     "gpytorch": ("acquisition/gaussian/inducing_points.py",),

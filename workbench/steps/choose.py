@@ -1,14 +1,18 @@
 """Scored → selected: choose the batch, reserve its budget and write the outbox, in one transaction."""
 
+from collections import Counter
 from typing import Any
 
 from workbench.domain.budget import affordable
 from workbench.domain.errors import ArtifactProblem, PoolProblem
-from workbench.domain.records import NewItem, PoolShard, Selection, Split
+from workbench.domain.records import NewItem, PoolShard, Reason, Selection, Split
 from workbench.domain.rounds import Round, RoundState
+from workbench.domain.seeds import derive_seed
 from workbench.steps.candidates import Candidates, all_available, all_scored, rows_at
+from workbench.steps.gold import blind_keys, gold_for, mixed_in, share_size
 from workbench.steps.parts import Parts
 from workbench.steps.pick import Pick, pick_batch
+from workbench.steps.relabel import with_relabels
 from workbench.steps.score import COVERAGE, part_path
 from workbench.storage.shards import SCORE_COLUMNS, read_scores
 from workbench.storage.store import Transaction
@@ -33,8 +37,13 @@ def choose(parts: Parts, held: Round) -> Round:
         except ArtifactProblem as damage:
             return _score_again(parts, held, damage)
     check_enough(len(candidates.keys), size)
-    picks = pick_batch(parts, held, candidates, size, shards)
-    return _write(parts, held, candidates, picks, shards)
+    picks, relabels = with_relabels(
+        parts, held, candidates, pick_batch(parts, held, candidates, size, shards), shards
+    )
+    new = _new_items(parts, candidates, picks, shards)
+    chosen = [_selection(parts, candidates, pick, rank) for rank, pick in enumerate(picks)]
+    batch = mixed_in(derive_seed(held.seed, "relabels"), chosen, relabels) if relabels else chosen
+    return _write(parts, held, batch, new, gold_for(parts, held, len(batch)))
 
 
 def _score_again(parts: Parts, held: Round, damage: ArtifactProblem) -> Round:
@@ -60,7 +69,7 @@ def affordable_batch(parts: Parts, tx: Transaction, wanted: int) -> int:
     return affordable(
         wanted,
         spent=tx.results.spending(parts.project.id),
-        promised=tx.opinions.promised(parts.project.id, parts.config.labeler.overlap),
+        promised=tx.wanted.promised(parts.project.id, parts.config.labeler.overlap),
         overlap=parts.config.labeler.overlap,
         gold_share=parts.config.annotators.gold_share,
         caps=parts.config.budget.caps,
@@ -87,21 +96,39 @@ def check_enough(left: int, wanted: int) -> None:
 
 
 def _write(
-    parts: Parts, held: Round, candidates: Candidates, picks: list[Pick], shards: list[PoolShard]
+    parts: Parts, held: Round, batch: list[Selection], new: list[NewItem], gold: list[Selection]
 ) -> Round:
-    new = _new_items(parts, candidates, picks, shards)
-    chosen = [_selection(parts, candidates, pick, rank) for rank, pick in enumerate(picks)]
+    policy = parts.config.annotators
     with parts.store.begin() as tx:
         tx.projects.lock(parts.project.id)
         # Asked again inside the lock: another process may have spent what was free a moment ago.
-        size = affordable_batch(parts, tx, len(chosen))
-        chosen = chosen[:size]
-        tx.pool.touch(parts.project.id, new[:size])
-        items = tx.pool.by_key(parts.project.id, [s.item_key for s in chosen])
-        ids = {key: item.id for key, item in items.items()}
-        tx.tasks.choose(held.id, parts.labeler.name, chosen, ids)
-        tx.results.note(parts.project.id, "selected", f"{size} items chosen", round_id=held.id)
-        return tx.rounds.move(held, RoundState.SELECTED)
+        size = affordable_batch(parts, tx, len(batch))
+        chosen = batch[:size]
+        if gold:
+            gold = gold[: share_size(held.seed, size, policy.gold_share, "gold-size")]
+            chosen = mixed_in(held.seed, chosen, gold)
+        keys = {selection.item_key for selection in chosen}
+        tx.pool.touch(parts.project.id, [item for item in new if item.key in keys])
+        items = tx.pool.by_key(parts.project.id, keys)
+        tx.tasks.choose(
+            held.id,
+            parts.labeler.name,
+            chosen,
+            {key: item.id for key, item in items.items()},
+            overlaps={s.item_key: 1 for s in chosen if s.reason is Reason.RELABEL},
+            blind=blind_keys(held.seed, chosen, policy.blind_share),
+        )
+        return tx.rounds.move(held, RoundState.SELECTED, words=_words(chosen))
+
+
+def _words(chosen: list[Selection]) -> str:
+    counts = Counter(selection.reason for selection in chosen)
+    words = f"{len(chosen) - counts[Reason.GOLD]} items chosen"
+    if counts[Reason.RELABEL]:
+        words += f", {counts[Reason.RELABEL]} of them labeled already"
+    if counts[Reason.GOLD]:
+        words += f"; {counts[Reason.GOLD]} with a known label are mixed in"
+    return words
 
 
 def _selection(parts: Parts, candidates: Candidates, pick: Pick, rank: int) -> Selection:

@@ -4,7 +4,7 @@ import bisect
 from dataclasses import dataclass
 from datetime import datetime
 
-from workbench.domain.records import TaskState
+from workbench.domain.records import Reason, TaskState
 from workbench.domain.rounds import Round, RoundState
 from workbench.steps.parts import Parts
 from workbench.storage.store import Transaction
@@ -27,8 +27,9 @@ class Progress:
 
 
 def progress_of(tx: Transaction, current: Round) -> Progress:
-    """Count the states of a round's tasks."""
-    states = [task.state for task in tx.tasks.of_round(current.id)]
+    """Count the states of a round's tasks; those that measure annotators hold nothing up."""
+    gold = {s.item_key for s in tx.tasks.selections(current.id) if s.reason is Reason.GOLD}
+    states = [task.state for task in tx.tasks.of_round(current.id) if task.item_key not in gold]
     return Progress(
         answered=sum(state in ANSWERED for state in states),
         total=len(states),

@@ -188,7 +188,7 @@ def test_a_batch_written_twice_is_there_once_and_in_order(
     with store.begin() as tx:
         assert [t.item_key for t in tx.tasks.of_round(held.id)] == ["c", "a", "b"]
         assert [s.item_key for s in tx.tasks.selections(held.id)] == ["c", "a", "b"]
-        assert tx.opinions.promised(project.id, 1) == (3, 3)
+        assert tx.wanted.promised(project.id, 1) == (3, 3)
 
 
 def test_a_task_keeps_the_first_id_it_was_given(store: Store, project: Project, held: Round) -> None:
