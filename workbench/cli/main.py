@@ -9,7 +9,7 @@ from pathlib import Path
 
 import typer
 
-from workbench.cli import database, demo, labels, pool, project, report, rounds, serve
+from workbench.cli import database, demo, labels, log, pool, project, report, rounds, serve
 
 INTERRUPTED = 130
 app = typer.Typer(
@@ -24,6 +24,7 @@ app.command("demo")(demo.demo)
 app.command("init")(project.init)
 app.command("doctor")(project.doctor)
 app.command("report")(report.report)
+app.command("log")(log.log)
 app.command("serve")(serve.serve)
 app.add_typer(pool.app, name="pool")
 app.add_typer(rounds.app, name="round")

@@ -21,7 +21,7 @@ def round_page(tx: Transaction, project: Project, number: int | None) -> dict[st
     Raises:
         RoundProblem: There is no such round.
     """
-    found = _find(tx, project, number)
+    found = find_round(tx, project, number)
     tasks = {task.item_key: task for task in tx.tasks.of_round(found.id)}
     annotations = tx.annotations.of_items(task.item_id for task in tasks.values())
     labels = tx.annotations.label_of(task.item_id for task in tasks.values())
@@ -65,7 +65,12 @@ def _away(absence: Absence) -> str:
     )
 
 
-def _find(tx: Transaction, project: Project, number: int | None) -> Round:
+def find_round(tx: Transaction, project: Project, number: int | None) -> Round:
+    """A round by its number; the newest if none is named.
+
+    Raises:
+        RoundProblem: There is no such round.
+    """
     rounds = tx.rounds.all(project.id)
     if not rounds:
         raise RoundProblem("There is no round yet. Type `workbench round ask` to start one.")
