@@ -155,7 +155,7 @@ def _news(parts: Parts, tx: Transaction, matches: Sequence[Match], before: Known
     for task, remote in matches:
         for annotation in remote.annotations:
             if (annotation.annotation_id, annotation.updated_at, False) not in known:
-                yield _version(parts, task, annotation)
+                yield _version(parts, task, annotation, remote)
     yield from _tombstones(tx, matches, before)
 
 
@@ -182,7 +182,7 @@ def _missing(match: Match, versions: Iterable[Annotation]) -> Iterator[Annotatio
             yield known
 
 
-def _version(parts: Parts, task: Task, found: RemoteAnnotation) -> Annotation:
+def _version(parts: Parts, task: Task, found: RemoteAnnotation, remote: RemoteTask) -> Annotation:
     # The labeler checks against its own classes, and somebody may have renamed one there.
     stray = found.label is not None and found.label not in parts.project.classes
     return Annotation(
@@ -197,7 +197,8 @@ def _version(parts: Parts, task: Task, found: RemoteAnnotation) -> Annotation:
         created_at=found.created_at,
         updated_at=found.updated_at,
         adjudicates=is_queue(parts.labeler.name),
-        raw=found.raw,
+        # In which copy of a doubled task it is: not every labeler writes that into the annotation.
+        raw={"task": remote.task_id, **found.raw},
     )
 
 
