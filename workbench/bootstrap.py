@@ -204,8 +204,9 @@ def add_to_pool(
     encoding: str = "utf-8",
     separator: str | None = None,
     test_share: float = 0.0,
+    gold: bool = False,
 ) -> Added:
-    """Add a source to the project's pool.
+    """Add a source to the project's pool, or to the items that measure annotators.
 
     Raises:
         ConfigProblem: The source is of another kind than the project.
@@ -234,6 +235,7 @@ def add_to_pool(
             settings.directory,
             reading,
             test_share=test_share,
+            gold=gold,
             feature_names=features or (),
         )
 

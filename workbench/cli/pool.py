@@ -38,6 +38,10 @@ def add(
     test_share: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Hold out this share of the labeled items for testing.")
     ] = 0.0,
+    gold: Annotated[
+        bool,
+        typer.Option("--gold", help="Only to measure annotators: mixed among the tasks, never learnt from."),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Add images, texts or rows of numbers to the pool; the same source again adds nothing.
@@ -47,6 +51,8 @@ def add(
     """
     from workbench.bootstrap import add_to_pool
 
+    if gold and test_share:
+        raise typer.BadParameter("Items with --gold are not held out for testing: leave --test-share away.")
     columns = tuple(name.strip() for name in features.split(",")) if features else None
     with progress_bar(f"Reading {path}"):
         added = add_to_pool(
@@ -60,6 +66,7 @@ def add(
             encoding=encoding,
             separator=separator,
             test_share=test_share,
+            gold=gold,
         )
     if as_json:
         print_json(_json(added))
@@ -97,21 +104,30 @@ def stats(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) ->
     with open_reading(config) as (store, project, _settings), store.read() as tx:
         shards = tx.pool.shards(project.id)
         held_out = len(tx.pool.held_out(project.id))
+        gold = len(tx.wanted.gold(project.id))
         taken = tx.pool.taken(project.id)
     total = sum(shard.rows for shard in shards)
     if as_json:
-        counts = {"items": total, "held_out": held_out, "chosen": taken - held_out, "left": total - taken}
+        counts = {
+            "items": total,
+            "held_out": held_out,
+            "gold": gold,
+            "chosen": taken - held_out - gold,
+            "left": total - taken,
+        }
         sources = [{"number": s.number, "items": s.rows, "source": s.source} for s in shards]
         print_json({**counts, "shards": sources})
         return
     show_table(["shard", "items", "source"], [[s.number, s.rows, s.source] for s in shards])
-    say(f"{total} items: {held_out} held out, {taken - held_out} chosen or labeled, {total - taken} left.")
+    apart = f"{held_out} held out, {f'{gold} of known label, ' if gold else ''}"
+    say(f"{total} items: {apart}{taken - held_out - gold} chosen or labeled, {total - taken} left.")
 
 
 def _json(added: "Added") -> dict[str, object]:
     return {
         "pool": added.pool,
         "test": added.test,
+        "gold": added.gold,
         "known": added.known,
         "copies": list(added.copies),
         "broken": [{"key": item.key, "reason": item.reason} for item in added.broken],
@@ -119,7 +135,10 @@ def _json(added: "Added") -> dict[str, object]:
 
 
 def _say_added(added: "Added") -> None:
-    say(f"{added.pool} items added to the pool, {added.test} held out for testing.")
+    if added.gold:
+        say(f"{added.gold} items with a known label added, to measure annotators.")
+    else:
+        say(f"{added.pool} items added to the pool, {added.test} held out for testing.")
     if added.known:
         say(f"{added.known} were there already.")
     if added.copies:

@@ -8,6 +8,7 @@ minus the library's score, between 0 and 1. Cost: N·M for N items and M annotat
 
 import warnings
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -32,13 +33,11 @@ def check_active_lab() -> None:
     Raises:
         ConfigProblem: It is not.
     """
-    try:
-        import cleanlab.multiannotator  # noqa: F401
-    except ImportError as error:
+    if find_spec("cleanlab") is None:
         raise ConfigProblem(
             '[annotators] relabel = "active_lab" needs the package cleanlab, which is not installed. '
             "Type `pip install 'active-labeling-workbench[consensus]'`, or set relabel = \"off\"."
-        ) from error
+        )
 
 
 def wanted_answers(

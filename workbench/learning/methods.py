@@ -9,6 +9,7 @@ import acquisition
 from acquisition.catalog import needs, options_of
 from workbench.config.model import Config
 from workbench.domain.errors import ConfigProblem
+from workbench.learning.active_lab import check_active_lab
 from workbench.learning.crowd import check_crowd
 
 #: Three items, two networks, two classes: enough for any method to show that it takes its options.
@@ -39,6 +40,8 @@ def check_methods(config: Config) -> None:
     _try_function(config)
     _try_selectors(config)
     check_crowd(config.annotators.consensus)
+    if config.annotators.relabel == "active_lab":
+        check_active_lab()
 
 
 def _check_posterior(config: Config) -> None:

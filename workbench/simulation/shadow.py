@@ -32,6 +32,7 @@ def known_pool(parts: Parts) -> Known:
     with parts.store.begin() as tx:
         shards = tx.pool.shards(parts.project.id)
         held_out = {item.key for item in tx.pool.held_out(parts.project.id)}
+        held_out |= {gold.item.key for gold in tx.wanted.gold(parts.project.id)}
     payloads: dict[str, Mapping[str, Any]] = {}
     truths: dict[str, str] = {}
     for shard in shards:

@@ -12,7 +12,7 @@ from workbench.steps.tidy import take_back
 
 
 def gather(parts: Parts) -> Pulled:
-    """Pull answers and rulings, reconsider labels; ask for one more opinion, or for a ruling, where a label is in doubt.
+    """Pull answers and rulings, reconsider labels; where one is in doubt, ask for an opinion or a ruling.
 
     Run twice, the second changes nothing.
 

@@ -31,6 +31,8 @@ class Added:
 
     pool: int = 0
     test: int = 0
+    #: With a known label, to measure annotators.
+    gold: int = 0
     #: In the pool already, with the same content.
     known: int = 0
     #: The same content under another key, or held out already: left out.
@@ -78,9 +80,13 @@ def add_source(
     reading: SourceReading,
     *,
     test_share: float = 0.0,
+    gold: bool = False,
     feature_names: Sequence[str] = (),
 ) -> Added:
     """Add a source to the pool; with ``test_share`` that part of it is held out and never trained on.
+
+    Args:
+        gold: All of it only measures annotators: never scored, trained on or tested on.
 
     Raises:
         PoolProblem: A key that is there already with other content, nothing to hold out or a label that
@@ -92,14 +98,17 @@ def add_source(
     hashes = _known_keys(directory, shards)
     sieve = _Sieve(hashes=hashes, contents=set(hashes.values()))
     written: list[tuple[ShardFacts, list[PoolRow]]] = []
-    counts = {Split.POOL: 0, Split.TEST: 0}
+    counts = {Split.POOL: 0, Split.TEST: 0, Split.GOLD: 0}
+    apart = Split.GOLD if gold else Split.TEST
     for rows in _chunks(sieve, reading):
-        held_out = [row for row in rows if _is_test(project, row, test_share)]
-        if test_share > 0:
+        held_out = [row for row in rows if gold or _is_test(project, row, test_share)]
+        if gold:
+            _check_gold(rows)
+        if gold or test_share > 0:
             _check_truth(project, rows)
         facts = write_shard(directory / "pool", rows, feature_names=feature_names)
         written.append((facts, held_out))
-        counts[Split.TEST] += len(held_out)
+        counts[apart] += len(held_out)
         counts[Split.POOL] += len(rows) - len(held_out)
     _refuse_clashes(sieve)
     if not written and not sieve.known and not sieve.copies:
@@ -111,10 +120,11 @@ def add_source(
                 "Another process has added to the pool meanwhile; nothing was added here. "
                 "Type the same command again: what is there already will be told apart."
             )
-        _register(tx, project, directory, reading.location, written)
+        _register(tx, project, directory, reading.location, written, apart)
     return Added(
         pool=counts[Split.POOL],
         test=counts[Split.TEST],
+        gold=counts[Split.GOLD],
         known=sieve.known,
         copies=tuple(sieve.copies),
         broken=tuple(sieve.broken),
@@ -188,6 +198,15 @@ def _is_test(project: Project, row: PoolRow, share: float) -> bool:
     return row.truth is not None and share > 0 and fraction(project.seed, "test", row.key) < share
 
 
+def _check_gold(rows: Sequence[PoolRow]) -> None:
+    unknown = [row.key for row in rows if row.truth is None]
+    if unknown:
+        raise PoolProblem(
+            f"{len(unknown)} items have no label ('{unknown[0]}'), and --gold takes only items whose label "
+            "is known; nothing was added. Name where labels are with --label, and leave the others out."
+        )
+
+
 def _check_truth(project: Project, rows: Sequence[PoolRow]) -> None:
     if all(row.truth is None for row in rows):
         raise PoolProblem(
@@ -222,12 +241,14 @@ def _register(
     directory: Path,
     source: str,
     written: Sequence[tuple[ShardFacts, list[PoolRow]]],
+    apart: Split,
 ) -> None:
     for facts, held_out in written:
         uri = facts.path.relative_to(directory).as_posix()
         shard = tx.pool.add_shard(project.id, uri=uri, rows=facts.rows, sha256=facts.sha256, source=source)
-        tx.pool.touch(project.id, [_new_item(row, shard, Split.TEST) for row in held_out])
-        tx.results.note(project.id, "pool-added", f"{facts.rows} items from {source}")
+        tx.pool.touch(project.id, [_new_item(row, shard, apart) for row in held_out])
+        purpose = ", to measure annotators" if apart is Split.GOLD else ""
+        tx.results.note(project.id, "pool-added", f"{facts.rows} items from {source}{purpose}")
 
 
 def _new_item(row: PoolRow, shard: PoolShard, split: Split) -> NewItem:
@@ -238,5 +259,5 @@ def _new_item(row: PoolRow, shard: PoolShard, split: Split) -> NewItem:
         sha256=row.sha256,
         shard_id=shard.id,
         row=row.row,
-        known_label=row.truth if split is Split.TEST else None,
+        known_label=row.truth if split in (Split.TEST, Split.GOLD) else None,
     )
