@@ -9,7 +9,9 @@ from pathlib import Path
 
 import typer
 
-from workbench.cli import database, demo, labels, log, pool, project, report, rounds, serve
+from workbench.cli import database, demo, labels, log, pool, project, report, rounds, schedule, serve
+from workbench.cli.reconcile import reconcile
+from workbench.cli.run import run as run_rounds
 
 INTERRUPTED = 130
 app = typer.Typer(
@@ -25,9 +27,12 @@ app.command("init")(project.init)
 app.command("doctor")(project.doctor)
 app.command("report")(report.report)
 app.command("log")(log.log)
+app.command("run")(run_rounds)
+app.command("reconcile")(reconcile)
 app.command("serve")(serve.serve)
 app.add_typer(pool.app, name="pool")
 app.add_typer(rounds.app, name="round")
+app.add_typer(schedule.app, name="schedule")
 app.add_typer(labels.app, name="labels")
 app.add_typer(database.app, name="db")
 

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from workbench.domain.errors import RoundOpen, RoundProblem
 from workbench.domain.rounds import Round, RoundState
 from workbench.domain.schedule import Rules, Schedule, ScheduleState
 from workbench.domain.windows import is_open, next_opening
@@ -79,6 +80,24 @@ def passes_over(rules: Rules, facts: Facts) -> str | None:
         return None
     open_round = f"round {current.number} is open (it is '{current.state}')"
     return f"The tick of {_wall(tick, rules)} was skipped: {open_round}"
+
+
+def refuse_wish(schedule: Schedule, current: Round | None) -> None:
+    """Refuse a round out of turn where none can be started.
+
+    Raises:
+        RoundProblem: The schedule has stopped, or a round is open.
+    """
+    if schedule.state is ScheduleState.STOPPED:
+        raise RoundProblem(
+            f"The schedule has stopped: {schedule.reason}. Raise what stopped it in workbench.toml, then "
+            "type `workbench schedule resume`."
+        )
+    if current is not None:
+        raise RoundOpen(
+            f"Round {current.number} is open (it is '{current.state}'), and there is one at a time. "
+            "Type `workbench round show` to see where it stands."
+        )
 
 
 def decide(rules: Rules, facts: Facts) -> Decision:

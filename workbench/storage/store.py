@@ -112,6 +112,11 @@ class Store:
         self._clock = clock
         self._open = threading.local()
 
+    @property
+    def busy(self) -> bool:
+        """Whether this thread is inside a transaction."""
+        return bool(getattr(self._open, "here", False))
+
     @contextmanager
     def begin(self) -> Iterator[Transaction]:
         """Open a transaction: committed at the end of the block, rolled back on any error.
