@@ -1,0 +1,71 @@
+"""What is left of a run, without what differs in any two runs: the law is that a fault changes none of it."""
+
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from workbench.config.load import load_settings
+from workbench.storage.engine import make_engine
+
+#: Left out are clocks, ids of the labeler, who was served what, and how often something was tried.
+FACTS = {
+    "rounds": "SELECT number, state, failed_from, batch_size, seed, strategy, error, lease_owner FROM round",
+    "items": 'SELECT key, split, "row", payload, sha256 FROM item',
+    "selections": "SELECT number, rank, key, reason, score, mutual_information, predicted, propensity "
+    "FROM selection s JOIN item i ON i.id = s.item_id JOIN round r ON r.id = s.round_id",
+    "tasks": "SELECT number, key, t.state, t.external_id IS NULL "
+    "FROM task t JOIN item i ON i.id = t.item_id JOIN round r ON r.id = t.round_id",
+    "annotations": "SELECT key, label, problem, skipped, deleted, seconds "
+    "FROM annotation a JOIN item i ON i.id = a.item_id",
+    "labels": "SELECT key, revision, value, status, confidence, method, current "
+    "FROM label l JOIN item i ON i.id = l.item_id",
+    "models": "SELECT posterior, seed, data_hash, labels, uri, sha256 FROM model_run",
+    "metrics": "SELECT number, split, name, value, low, high, n FROM metric m JOIN round r ON r.id = m.round_id",
+    "budget": "SELECT number, metric, labels, annotations, seconds, cost, value, low, high, n "
+    "FROM budget_point b JOIN round r ON r.id = b.round_id",
+}
+
+
+def ask_database(config: Path, query: str) -> list[tuple[Any, ...]]:
+    """Rows of the project's database, whatever kind it is."""
+    engine = make_engine(load_settings(config).database_url)
+    try:
+        with engine.connect() as connection:
+            plain = connection.execution_options(reading=True)
+            return [tuple(row) for row in plain.execute(sa.text(query))]
+    finally:
+        engine.dispose()
+
+
+def what_is_left(config: Path) -> dict[str, list[Any]]:
+    """The database, table by table."""
+    return {table: sorted(ask_database(config, query), key=repr) for table, query in FACTS.items()}
+
+
+def what_the_labeler_holds(labeler: Any, config: Path) -> list[Any]:
+    """Tasks and answers at the labeler."""
+    ((project,),) = ask_database(config, "SELECT external_id FROM labeler_link")
+    return sorted(
+        (task.item_key, task.round_key[:10], [(a.label, a.skipped) for a in task.annotations])
+        for task in labeler.changed_tasks(project, None)
+    )
+
+
+def check_same(
+    found: dict[str, list[Any]],
+    expected: dict[str, list[Any]],
+    where: str,
+    *,
+    apart_from: tuple[str, ...] = (),
+) -> None:
+    """Nothing lost, nothing doubled, nothing stuck."""
+    for table, rows in expected.items():
+        if table not in apart_from:
+            _check_rows(found[table], rows, f"{table}, {where}")
+
+
+def _check_rows(found: list[Any], expected: list[Any], where: str) -> None:
+    lost = [row for row in expected if found.count(row) < expected.count(row)]
+    new = [row for row in found if expected.count(row) < found.count(row)]
+    assert not lost and not new, f"{where}: lost or other {lost[:3]}, new or doubled {new[:3]}"
