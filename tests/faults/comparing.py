@@ -68,4 +68,4 @@ def check_same(
 def _check_rows(found: list[Any], expected: list[Any], where: str) -> None:
     lost = [row for row in expected if found.count(row) < expected.count(row)]
     new = [row for row in found if expected.count(row) < found.count(row)]
-    assert not lost and not new, f"{where}: lost or other {lost[:3]}, new or doubled {new[:3]}"
+    assert (lost, new) == ([], []), f"{where}: lost or other {lost[:3]}, new or doubled {new[:3]}"

@@ -8,7 +8,6 @@ the embedded labeler. Hypothesis looks for a sequence after which a law is broke
 import json
 import os
 import shutil
-import socket
 import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -32,6 +31,7 @@ from tests.faults.shaky import Clock, Killed, MortalStore, ShakyLabeler, Trouble
 from workbench import loop
 from workbench.bootstrap import open_parts, remove_from_pool
 from workbench.domain.errors import WorkbenchError
+from workbench.steps.leases import this_process
 from workbench.steps.parts import Parts
 from workbench.storage.engine import make_engine
 from workbench.storage.store import Transaction
@@ -88,13 +88,12 @@ class AnySequence(RuleBasedStateMachine):
         self.held.callback(engine.dispose)
         sa.event.listen(engine, "connect", _without_waiting_for_the_disk)
         store = MortalStore(engine, self.clock, trouble or self.trouble, self.watch)
-        parts = replace(
+        return replace(
             self.plain,
             store=store,
             owner=f"{host}:{2**22 + next(self.numbers)}:1",
             labeler=ShakyLabeler(self.labeler, store),
         )
-        return parts
 
     def act(self, action: Callable[[Parts], Any]) -> bool:
         """Have a process do something; says whether it came to the end of it."""
@@ -103,7 +102,7 @@ class AnySequence(RuleBasedStateMachine):
         except (WorkbenchError, ConnectorError):
             return False
         except Killed:
-            self.parts = self.process("elsewhere" if self.trouble.calls else socket.gethostname())
+            self.parts = self.process("elsewhere" if self.trouble.calls else this_process().partition(":")[0])
             return False
         finally:
             self.trouble.calls = self.trouble.commits = self.trouble.other = None
