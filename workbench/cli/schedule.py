@@ -113,7 +113,7 @@ def _say_page(page: dict[str, Any]) -> None:
     if page["state"] is None:
         say(f"{page['next']}.")
     else:
-        say(f"The schedule is {page['state']}. {page['next']}.")
+        say(f"{page['next']}.")
         say(f"Looked at last: {page['looked_at']:{TIME}} UTC; next: {page['looks_next_at']:{TIME}} UTC.")
     rows = [[found["name"], found["silent_seconds"], found["doing"] or "waits"] for found in page["workers"]]
     if rows:

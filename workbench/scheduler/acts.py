@@ -20,6 +20,8 @@ EXHAUSTED = "every item of the pool is labeled, held out or taken out"
 
 def act(bench: Bench, decision: Decision, facts: Facts, *, tidy: bool) -> bool:
     """Do what was decided; True if there may be more to do at once."""
+    if decision.act is Act.STOP:
+        return _stop(bench, decision.words)
     if decision.act in (Act.WAIT, Act.LOOK):
         bench.diary.say_once(decision.act, decision.words, bench.project.name)
     else:
@@ -28,8 +30,6 @@ def act(bench: Bench, decision: Decision, facts: Facts, *, tidy: bool) -> bool:
         return False
     if decision.act is Act.LOOK and not facts.rounds:
         return False
-    if decision.act is Act.STOP:
-        return _stop(bench, decision.words)
     with bench.parts() as parts:
         if decision.act in (Act.LOOK, Act.CLOSE):
             return _tell(bench, parts, facts, close=decision.act is Act.CLOSE, tidy=tidy)

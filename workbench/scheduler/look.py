@@ -36,6 +36,7 @@ def look(bench: Bench, *, tidy: bool) -> Exception | None:
         _work(bench, tidy=tidy)
     except (RoundBusy, RoundOpen) as other:
         bench.say("busy", str(other))
+        return None
     except Exception as error:  # noqa: BLE001  # the outermost place of a project's work: noted, and gone on
         failure = error
     _note(bench, failure)
