@@ -48,7 +48,7 @@ def with_relabels(
     new = [pick for pick in picks if pick.reason is not Reason.CONTROL]
     if parts.config.annotators.relabel == "off" or held.scoring_run_id is None or not new:
         return Exchange(picks, [])
-    labeled = _labeled(parts)
+    labeled = labeled_items(parts)
     if not labeled:
         return Exchange(picks, [])
     posterior = model_that_scored(parts, held).posterior
@@ -74,7 +74,7 @@ def most_wanted(labeled_L: NDArray[Any], unlabeled_U: NDArray[Any], *, limit: in
     return [int(i) - len(unlabeled_U) for i in order if i >= len(unlabeled_U)][:limit]
 
 
-def _labeled(parts: Parts) -> list[Labeled]:
+def labeled_items(parts: Parts) -> list[Labeled]:
     """Labeled pool items without a ruling, that nothing is asked of now and that may get another opinion."""
     with parts.store.read() as tx:
         tasks = {task.item_id: task for task in tx.wanted.labeled_tasks(parts.project.id)}

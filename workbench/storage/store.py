@@ -14,7 +14,6 @@ from workbench.storage.annotations import Annotations
 from workbench.storage.crowd import Crowd
 from workbench.storage.engine import make_engine, reading_options, server_time
 from workbench.storage.faults import problem_of
-from workbench.storage.opinions import Opinions
 from workbench.storage.patience import patiently
 from workbench.storage.pool import Pool
 from workbench.storage.projects import Projects
