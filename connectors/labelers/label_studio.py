@@ -105,6 +105,7 @@ class LabelStudioLabeler:
         self._root = root
         self._client = client
         self._people = People(client)
+        self._controls: dict[str, Control] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -150,6 +151,7 @@ class LabelStudioLabeler:
         project_id = str(project["id"])
         control = read_label_config(str(project.get("label_config") or ""), spec.task_type)
         check_classes(control.classes, spec.classes)
+        self._controls[project_id] = control
         self._adjust(project, spec)
         return RemoteProject(
             project_id=project_id,
@@ -180,7 +182,9 @@ class LabelStudioLabeler:
         if not tasks:
             return []
         check_batch(tasks)
-        return import_tasks(self._client, self._control(project_id), project_id, tasks)
+        # As the project was when it was opened: asked for again only by whoever did not open it.
+        control = self._controls.get(project_id) or self._control(project_id)
+        return import_tasks(self._client, control, project_id, tasks)
 
     def delete_tasks(self, project_id: str, task_ids: Sequence[str]) -> None:
         """Remove tasks; one that is gone already is no error."""
@@ -278,7 +282,9 @@ class LabelStudioLabeler:
             self._sdk.projects.update(int(project["id"]), **different)
 
     def _control(self, project_id: str) -> Control:
-        return find_control(str(project_by_id(self._client, project_id).get("label_config") or ""))
+        config = str(project_by_id(self._client, project_id).get("label_config") or "")
+        self._controls[project_id] = find_control(config)
+        return self._controls[project_id]
 
 
 def _settings(spec: ProjectSpec) -> dict[str, Any]:

@@ -49,11 +49,10 @@ def push(parts: Parts, held: Round) -> Round:
 def bring(parts: Parts, held: Round, link: LabelerLink, tasks: Sequence[Task]) -> None:
     """Bring those of a round's tasks to the labeler that wait for it; what is there already is only noted."""
     with parts.store.read() as tx:
-        size = len(tx.tasks.of_round(held.id))
         chosen = {selection.item_key: selection for selection in tx.tasks.selections(held.id)}
         items = tx.pool.by_key(parts.project.id, [task.item_key for task in tasks])
     version = model_version(parts, held)
-    outgoing = {t.item_key: _outgoing(parts, held, items, chosen, t, version, size) for t in tasks}
+    outgoing = {t.item_key: _outgoing(parts, held, items, chosen, t, version, len(chosen)) for t in tasks}
     # One look for all: whoever was here before has stopped, since the lease is ours.
     missing = _remember(parts, held, tasks, _look(parts, held, link, tasks))
     with parts.progress(f"Sending {len(tasks)} tasks") as report:

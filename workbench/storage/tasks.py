@@ -10,6 +10,8 @@ from workbench.domain.records import Reason, Selection, Task, TaskState
 from workbench.storage.statements import chunked, insert_missing
 from workbench.storage.tables import item, round_, selection, task
 
+#: Looked up rather than made: ten thousand tasks are read several times in a round.
+_STATES = {state.value: state for state in TaskState}
 _TASK = sa.select(task, item.c.key.label("item_key")).join(item, item.c.id == task.c.item_id)
 
 
@@ -172,7 +174,7 @@ def to_task(row: Any) -> Task:
         item_key=row.item_key,
         labeler=row.labeler,
         external_id=row.external_id,
-        state=TaskState(row.state),
+        state=_STATES[row.state],
         overlap=row.overlap,
         blind=row.blind,
     )
