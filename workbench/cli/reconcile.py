@@ -13,7 +13,6 @@ from workbench.cli.options import (
     print_json,
     progress_bar,
     say,
-    show_table,
 )
 
 if TYPE_CHECKING:
@@ -74,19 +73,22 @@ def _show(found: "Reconciled") -> None:
 
     for (outcome, kind), group in groupby(sorted(found.findings, key=order), key=order):
         rows = list(group)
-        title = f"{kind}: {len(rows)} ({outcome}). {MEANING[rows[0].kind]}"
-        show_table(
-            ["round", "item", "task", "found", "done or to do"],
-            [_row(row) for row in rows[:SHOWN]],
-            title=title,
-        )
+        print(f"{kind}: {len(rows)} ({outcome}). {MEANING[rows[0].kind]}")
+        for finding in rows[:SHOWN]:
+            print(f"  {_where(finding)}{finding.found}\n    {finding.action}")
         if len(rows) > SHOWN:
-            say(f"… and {len(rows) - SHOWN} more; --json names them all.")
+            say(f"  … and {len(rows) - SHOWN} more; --json names them all.")
     say(_conclusion(found))
 
 
-def _row(finding: "Finding") -> list[object]:
-    return [finding.round, finding.item, finding.task, finding.found, finding.action]
+def _where(finding: "Finding") -> str:
+    parts = [
+        f"round {finding.round}" if finding.round is not None else "",
+        f"item {finding.item}" if finding.item is not None else "",
+        f"task {finding.task}" if finding.task is not None else "",
+    ]
+    named = ", ".join(part for part in parts if part)
+    return f"{named}: " if named and (finding.item or finding.task) else ""
 
 
 def _conclusion(found: "Reconciled") -> str:

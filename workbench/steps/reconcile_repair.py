@@ -80,7 +80,8 @@ def repair(
         elif lease is not None and fits:
             _send(parts, link, shelf, missing, lease, mended)
             _reorder(parts, link, shelf, of_kinds(own, Kind.OUT_OF_ORDER), lease, mended)
-            _release(parts, link, shelf, of_kinds(own, Kind.RELEASE), lease, mended)
+            if any(shelf.copies.values()) or any(finding in mended for finding in missing):
+                _release(parts, link, of_kinds(own, Kind.RELEASE), lease, mended)
     return [mended.get(finding, finding) for finding in findings]
 
 
@@ -217,14 +218,11 @@ def _reorder(
 def _release(
     parts: Parts,
     link: LabelerLink,
-    shelf: Shelf,
     findings: Sequence[Finding],
     held: Round,
     mended: dict[Finding, Finding],
 ) -> None:
     if not findings:
-        return
-    if not any(key in shelf.wanted and shelf.copies.get(key) for key in shelf.tasks):
         return
     parts.renew(held)
     parts.labeler.release(link.external_id, model_version(parts, held))
