@@ -65,14 +65,13 @@ def read_events(connection: sa.Connection, project_id: int, wanted: Wanted) -> l
 
 
 def _conditions(wanted: Wanted) -> list[sa.ColumnElement[bool]]:
-    given: list[tuple[object, sa.ColumnElement[bool]]] = [
-        (wanted.round_id, event.c.round_id == wanted.round_id),
-        (wanted.kind, event.c.kind == wanted.kind),
-        (wanted.actor, event.c.actor == wanted.actor),
-        (wanted.since, event.c.at >= wanted.since),
-        (wanted.after, event.c.id > wanted.after),
-    ]
-    return [condition for value, condition in given if value is not None]
+    equal = {"round_id": wanted.round_id, "kind": wanted.kind, "actor": wanted.actor}
+    conditions = [event.c[name] == value for name, value in equal.items() if value is not None]
+    if wanted.since is not None:
+        conditions.append(event.c.at >= wanted.since)
+    if wanted.after is not None:
+        conditions.append(event.c.id > wanted.after)
+    return conditions
 
 
 def _events(rows: Sequence[Any]) -> list[Event]:
