@@ -595,3 +595,18 @@ def test_the_budget_is_never_overrun_with_everything_switched_on(
             keys = {e.key for e in tx.annotations.training_set(world.parts.project.id)}
             items = tx.pool.by_key(world.parts.project.id, keys)
         assert {item.split for item in items.values()} <= {Split.POOL}
+
+
+def test_the_command_line_says_how_many_rulings_are_waited_for(folder: Any) -> None:
+    folder.ready(more=RULED)
+    folder.type("round", "ask")
+    folder.label_all(folder.person("ada"))
+    project, ben = "1", folder.person("ben")
+    while (task := ben.next_task(project)) is not None:
+        ben.annotate(task.task_id, wrong(str(task.item_key)), seconds=1.0)
+    told = folder.type("round", "tell")
+    assert "6 items wait for a ruling; 0 were ruled on." in told.err
+    queue = folder.type("adjudicate", "--json").json
+    assert queue == {"waiting": 6, "ruled": 0, "elsewhere": 0, "url": None}
+    folder.write((folder.path / "workbench.toml").read_text().replace("adjudication = true", ""))
+    assert "adjudication = true" in folder.type("adjudicate").err

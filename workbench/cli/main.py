@@ -9,7 +9,19 @@ from pathlib import Path
 
 import typer
 
-from workbench.cli import database, demo, labels, log, pool, project, report, rounds, schedule, serve
+from workbench.cli import (
+    adjudicate,
+    database,
+    demo,
+    labels,
+    log,
+    pool,
+    project,
+    report,
+    rounds,
+    schedule,
+    serve,
+)
 from workbench.cli.reconcile import reconcile
 from workbench.cli.run import run as run_rounds
 
@@ -25,6 +37,7 @@ app = typer.Typer(
 app.command("demo")(demo.demo)
 app.command("init")(project.init)
 app.command("doctor")(project.doctor)
+app.command("adjudicate")(adjudicate.adjudicate)
 app.command("report")(report.report)
 app.command("log")(log.log)
 app.command("run")(run_rounds)

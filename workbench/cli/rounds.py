@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from workbench.cli.adjudicate import say_queue
 from workbench.cli.options import (
     DEFAULT_CONFIG,
     ConfigOption,
@@ -52,6 +53,7 @@ def tell(
     """
     from workbench import loop
     from workbench.bootstrap import open_parts
+    from workbench.steps.adjudicate import queue_state
 
     with open_parts(config, progress=progress_bar) as parts:
         told = loop.tell(parts, close=close)
@@ -59,6 +61,8 @@ def tell(
             print_json(_told_json(told))
         else:
             _say_told(told, parts.config.round.close_when)
+            if parts.config.annotators.adjudication:
+                say_queue(queue_state(parts))
 
 
 @app.command("list")
