@@ -281,6 +281,16 @@ def test_a_renamed_class_is_named_with_what_uses_it_and_nothing_is_changed(asked
     assert asked.type("reconcile", "--json").json["findings"] == []
 
 
+def test_labels_given_under_another_tag_are_kept_and_named(asked: Folder) -> None:
+    asked.person().annotate("1", "low", seconds=1.0)
+    assert asked.type("round", "tell").code == 0
+    _there(asked, """UPDATE annotations SET result = replace(result, '"label"', '"other"')""")
+    looked = asked.type("reconcile", "--fix", "--json")
+    assert (looked.code, _kinds(looked)) == (1, {("control", "needs a person"): 1})
+    assert "old name" in looked.json["findings"][0]["action"]
+    assert list(_labels(asked).values()) == ["low"]
+
+
 def test_a_project_that_is_gone_is_never_made_again_unasked(asked: Folder) -> None:
     asked.person().annotate("1", "low", seconds=1.0)
     assert asked.type("round", "tell").code == 0

@@ -25,6 +25,8 @@ from workbench.steps.reconcile_tasks import Survey, compare_tasks, is_served, op
 
 #: Clocks of two machines are never quite the same.
 CLOCKS_DIFFER = timedelta(minutes=1)
+#: Mended by writing to the labeler what only fits our own labeling interface.
+SENT = frozenset({Kind.MISSING, Kind.OUT_OF_ORDER, Kind.RELEASE, Kind.SETTINGS})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +99,9 @@ def _scope(parts: Parts, number: int | None) -> Scope | None:
 
 def _compare(parts: Parts, scope: Scope, facts: ProjectFacts, *, fix: bool) -> Reconciled:
     setup = compare_setup(parts, facts, scope.live, fix=fix)
+    if facts.problem is not None:
+        # Without a question nothing there can be read as an answer.
+        return Reconciled(findings=tuple(setup.findings))
     findings = [*setup.findings, *(_unsent(found, scope) for found in scope.rounds if not_sent(found))]
     findings += plan_missing(parts, scope.sent.values(), fix=fix)
     answers = compare_answers(parts, scope.link, scope.sent, fix=fix)
@@ -108,8 +113,9 @@ def _compare(parts: Parts, scope: Scope, facts: ProjectFacts, *, fix: bool) -> R
         findings += compare_absent(parts, seen.absent(), fix=fix)
         seen = _again(parts, scope, seen) if fix else seen
         findings += [*_still_strange(parts, seen.findings), *compare_tasks(seen)]
+        findings = findings if setup.fits else [_waiting(finding) for finding in findings]
         if fix:
-            findings = repair(parts, scope.link, seen.shelves, findings, held, fits=setup.fits)
+            findings = repair(parts, scope.link, seen.shelves, findings, held)
     here = sum(len(shelf.tasks) for shelf in seen.shelves.values())
     return Reconciled(findings=tuple(findings), tasks_here=here, tasks_there=seen.there)
 
@@ -140,6 +146,13 @@ def _still_strange(parts: Parts, findings: Sequence[Finding]) -> Iterator[Findin
         if finding.outcome is Outcome.PERSON and any(f"'{key}'" in finding.found for key in keys):
             continue
         yield finding
+
+
+def _waiting(finding: Finding) -> Finding:
+    """What can not be sent as long as the labeling interface is not ours."""
+    if finding.outcome is not Outcome.FIXABLE or finding.kind not in SENT:
+        return finding
+    return replace(finding, outcome=Outcome.PERSON, action="waits until the labeling interface is mended")
 
 
 def _unsent(found: Round, scope: Scope) -> Finding:

@@ -59,25 +59,26 @@ def repair(
     shelves: Mapping[str, Shelf],
     findings: Sequence[Finding],
     held: Round | None,
-    *,
-    fits: bool,
 ) -> list[Finding]:
     """Mend what can be mended; gives the findings as they are afterwards.
 
     Args:
         held: The round that is served now, under our lease.
-        fits: Whether tasks can be sent: the labeling interface is as it should be.
     """
     mended: dict[Finding, Finding] = {}
     _withdraw(parts, shelves, of_kinds(findings, Kind.WITHDRAWN), mended)
+    by_round: dict[int | None, list[Finding]] = defaultdict(list)
+    for finding in findings:
+        if finding.outcome is Outcome.FIXABLE:
+            by_round[finding.round].append(finding)
     for shelf in shelves.values():
-        own = [finding for finding in findings if finding.round == shelf.round.number]
+        own = by_round[shelf.round.number]
         lease = held if held is not None and held.id == shelf.round.id else None
         _undouble(parts, link, shelf, of_kinds(own, Kind.DOUBLED, Kind.UNLINKED), lease, mended)
         missing = of_kinds(own, Kind.MISSING)
         if not is_served(shelf.round):
             _note_gone(parts, shelf, missing, mended)
-        elif lease is not None and fits:
+        elif lease is not None:
             _send(parts, link, shelf, missing, lease, mended)
             _reorder(parts, link, shelf, of_kinds(own, Kind.OUT_OF_ORDER), lease, mended)
             if any(shelf.copies.values()) or any(finding in mended for finding in missing):
@@ -123,10 +124,9 @@ def _undouble(
     held: Round | None,
     mended: dict[Finding, Finding],
 ) -> None:
-    wanted = [finding for finding in findings if finding.outcome is Outcome.FIXABLE and finding.item]
     if is_served(shelf.round) and held is None:
         return
-    for chunk in chunked(wanted, AT_ONCE):
+    for chunk in chunked(findings, AT_ONCE):
         tasks = [shelf.tasks[str(finding.item)] for finding in chunk]
         # Looked at again: what was answered meanwhile is no longer untouched.
         copies: dict[str, list[Copy]] = defaultdict(list)

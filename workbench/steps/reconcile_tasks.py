@@ -171,11 +171,16 @@ def _short(content: str | None) -> str:
 
 def _order(shelf: Shelf, facts: TaskFacts, wanted: Prediction) -> Iterator[Finding]:
     served = [guess for guess in facts.predictions if guess.model_version == wanted.model_version]
-    if served and all(abs(guess.score - wanted.score) < SAME for guess in served):
+    if served and all(abs(g.score - wanted.score) < SAME and g.label == wanted.label for g in served):
         return
-    has = ", ".join(f"{guess.score:.3f} of '{guess.model_version}'" for guess in facts.predictions) or "none"
-    found = f"its place in the queue is {has}, expected {wanted.score:.3f} of '{wanted.model_version}'"
+    has = ", ".join(map(_guess, facts.predictions)) or "none"
+    found = f"its place in the queue is {has}, expected {_guess(wanted)}"
     yield _finding(Kind.OUT_OF_ORDER, shelf, facts, found, "is put in its place", Outcome.FIXABLE)
+
+
+def _guess(guess: Prediction) -> str:
+    label = f" with '{guess.label}'" if guess.label is not None else ""
+    return f"{guess.score:.3f} of '{guess.model_version}'{label}"
 
 
 def _stranger(parts: Parts, facts: TaskFacts) -> Finding:
