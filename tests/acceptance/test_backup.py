@@ -37,6 +37,13 @@ def asked(folder: Folder) -> Folder:
     return folder
 
 
+@pytest.fixture
+def begun(folder: Folder) -> Folder:
+    """A project with a filled pool."""
+    folder.ready()
+    return folder
+
+
 def _finish(folder: Folder) -> tuple[object, ...]:
     folder.label_all()
     told = folder.type("round", "tell", "--json").json
@@ -116,15 +123,15 @@ DAMAGES: dict[str, tuple[Callable[[bytes], bytes], str]] = {
 }
 
 
-def test_damage_of_any_kind_is_found_and_nothing_is_restored(asked: Folder, tmp_path: Path) -> None:
+def test_damage_of_any_kind_is_found_and_nothing_is_restored(begun: Folder, tmp_path: Path) -> None:
     backup = tmp_path / "b.tar"
-    assert asked.type("backup", "create", str(backup)).code == 0
+    assert begun.type("backup", "create", str(backup)).code == 0
     whole = backup.read_bytes()
     for name, (change, words) in DAMAGES.items():
         backup.write_bytes(change(whole))
-        verified = asked.type("backup", "verify", str(backup))
+        verified = begun.type("backup", "verify", str(backup))
         assert (verified.code, words in verified.err) == (1, True), f"{name}: {verified.err}"
-        restored = asked.type("backup", "restore", str(backup), "--to", str(tmp_path / "again"))
+        restored = begun.type("backup", "restore", str(backup), "--to", str(tmp_path / "again"))
         assert (restored.code, words in restored.err) == (1, True), f"{name}: {restored.err}"
         assert not (tmp_path / "again").exists()
         assert not (tmp_path.parent / "outside").exists()
@@ -132,19 +139,19 @@ def test_damage_of_any_kind_is_found_and_nothing_is_restored(asked: Folder, tmp_
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".") and path.is_dir()] == []
 
 
-def test_nothing_is_overwritten(asked: Folder, tmp_path: Path) -> None:
+def test_nothing_is_overwritten(begun: Folder, tmp_path: Path) -> None:
     backup = tmp_path / "b.tar"
-    assert asked.type("backup", "create", str(backup)).code == 0
+    assert begun.type("backup", "create", str(backup)).code == 0
     before = backup.read_bytes()
-    assert "there already" in asked.type("backup", "create", str(backup)).err
+    assert "there already" in begun.type("backup", "create", str(backup)).err
     assert backup.read_bytes() == before
-    assert "not empty" in asked.type("backup", "restore", str(backup), "--to", str(asked.path)).err
+    assert "not empty" in begun.type("backup", "restore", str(backup), "--to", str(begun.path)).err
 
 
-def test_a_backup_without_the_pool_is_refused(asked: Folder, tmp_path: Path) -> None:
-    for shard in (asked.path / "data" / "pool").iterdir():
+def test_a_backup_without_the_pool_is_refused(begun: Folder, tmp_path: Path) -> None:
+    for shard in (begun.path / "data" / "pool").iterdir():
         shard.unlink()
-    refused = asked.type("backup", "create", str(tmp_path / "b.tar"))
+    refused = begun.type("backup", "create", str(tmp_path / "b.tar"))
     assert refused.code == 1
     assert "workbench pool add" in refused.err
     assert not (tmp_path / "b.tar").exists()
@@ -166,12 +173,12 @@ run(sys.argv[1:])
 
 
 def test_killed_in_the_middle_no_backup_is_left_and_the_next_one_is_whole(
-    asked: Folder, tmp_path: Path
+    begun: Folder, tmp_path: Path
 ) -> None:
     backup = tmp_path / "b.tar"
     command = [sys.executable, "-c", KILLED, "backup", "create", str(backup), "3"]
-    done = subprocess.run(command, cwd=asked.path, check=False, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=begun.path, check=False, capture_output=True, text=True)
     assert done.returncode == -signal.SIGKILL, done.stderr
     assert not backup.exists()
-    assert asked.type("backup", "create", str(backup)).code == 0
-    assert asked.type("backup", "verify", str(backup)).code == 0
+    assert begun.type("backup", "create", str(backup)).code == 0
+    assert begun.type("backup", "verify", str(backup)).code == 0
