@@ -82,6 +82,10 @@ def label_studio(
         template_dir=ROOT / ".cache" / "label-studio-template",
         files_root=base / "files",
     )
+    with pytest.MonkeyPatch.context() as environment:
+        # It may call webhooks on this machine.
+        environment.setenv("SSRF_PROTECTION_ENABLED", "false")
+        server.start()
     with server:
         running = RealLabelStudio(url=server.url, owner=server.owner, files_root=base / "files")
         yield running

@@ -2,8 +2,8 @@
 
     python tests/benchmarks/ingest_speed.py [--annotations 50000] [--each 1] [--database URL]
 
-The labeler gives prepared records, so what is timed is matching, storing, consensus and the tasks' states, with
-every transaction of a pull. Then the same is pulled again, which must add nothing.
+The labeler gives prepared records, so what is timed is matching, storing, consensus and the tasks' states,
+with every transaction of a pull. Then the same is pulled again, which must add nothing.
 """
 
 import argparse
@@ -48,7 +48,8 @@ def main() -> None:
         keys = [f"item-{number:06d}" for number in range(chosen.annotations // chosen.each)]
         current = select(parts, keys)
         with store.begin() as tx:
-            tx.projects.save_link(parts.project.id, LabelerLink(labeler=labeler.name, external_id="1", url=""))
+            link = LabelerLink(labeler=labeler.name, external_id="1", url="")
+            tx.projects.save_link(parts.project.id, link)
             ids = {task.id: str(place + 1) for place, task in enumerate(tx.tasks.of_round(current.id))}
             tx.tasks.sent(ids)
         labeler.tasks = tuple(answered(parts, current, keys, each=chosen.each))
@@ -59,9 +60,10 @@ def main() -> None:
             wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
             more = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory
             print(
-                f"{store.engine.dialect.name}, pull {attempt}: {pulled.versions} annotations, {pulled.labels} "
-                f"labels in {wall:.2f} s (CPU {cpu:.2f} s): {chosen.annotations / wall:,.0f}/s, "
-                f"{chosen.annotations / cpu:,.0f}/CPU s, +{more / 1024:.0f} MiB"
+                f"{store.engine.dialect.name}, pull {attempt}: {pulled.versions} annotations, "
+                f"{pulled.labels} labels in {wall:.2f} s (CPU {cpu:.2f} s): "
+                f"{chosen.annotations / wall:,.0f}/s, {chosen.annotations / cpu:,.0f}/CPU s, "
+                f"+{more / 1024:.0f} MiB"
             )
             if attempt == 2:
                 break

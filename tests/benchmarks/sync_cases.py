@@ -1,4 +1,4 @@
-"""A project with as many selected items as wanted, ready to be pushed and pulled, without a model or a pool."""
+"""A project with as many selected items as wanted, ready to be pushed and pulled, without a model."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext

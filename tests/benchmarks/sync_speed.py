@@ -2,9 +2,10 @@
 
     python tests/benchmarks/sync_speed.py [--tasks 10000] [--rounds 2] [--total 14000] [--changed 100]
 
-Push: as many tasks, in batches of the same size, once as bare imports and once as a round's push, in turn, each
-into a project of its own. Pull: `--changed` annotated tasks among `--total`, after everything was read once. So
-that the first reading counts as long ago, the tasks' times are set back by an hour in the server's database.
+Push: as many tasks, in batches of the same size, once as bare imports and once as a round's push, in turn,
+each into a project of its own. Pull: `--changed` annotated tasks among `--total`, after everything was read
+once. So that the first reading counts as long ago, the tasks' times are set back by an hour in the server's
+database.
 CPU seconds are those of the server and of this process together: the figure to trust on a busy machine.
 """
 

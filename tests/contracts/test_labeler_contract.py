@@ -107,6 +107,34 @@ def test_opening_a_project_twice_gives_the_same_project(world: World) -> None:
     assert world.labeler.open_project(wanted) == world.labeler.open_project(wanted)
 
 
+def test_the_tasks_of_a_round_are_counted_with_their_doubles(world: World) -> None:
+    project = world.project()
+    sent = world.labeler.send_tasks(project.project_id, [task(key) for key in "aab"])
+    world.labeler.send_tasks(project.project_id, [task("c", round_key="round-2")])
+    assert world.labeler.count_tasks(project.project_id, "round-1") == 3
+    world.labeler.delete_tasks(project.project_id, [sent[0].task_id])
+    counts = [world.labeler.count_tasks(project.project_id, name) for name in ("round-1", "round-2", "none")]
+    assert counts == [2, 1, 0]
+
+
+def test_to_be_called_twice_is_once(world: World) -> None:
+    project = world.project()
+    for _ in range(2):
+        url = "http://127.0.0.1:9/hooks/label-studio/0123abcd"
+        world.labeler.ensure_webhook(project.project_id, url, "a secret of some length")
+    world.labeler.send_tasks(project.project_id, [task("a")])
+    # Nobody listens there: the person is not kept from labeling.
+    assert work_through(world.person("ann"), project) == ["a"]
+
+
+def test_more_items_than_are_asked_for_one_by_one_are_found_too(world: World) -> None:
+    project = world.project()
+    keys = [f"item-{number}" for number in range(700)]
+    world.labeler.send_tasks(project.project_id, [task(key) for key in keys])
+    found = world.labeler.find_tasks(project.project_id, "round-1", [*keys[:600], "nowhere"])
+    assert [one.item_key for one in found] == keys[:600]
+
+
 def test_another_title_is_another_project(world: World) -> None:
     assert world.project().project_id != world.project().project_id
 

@@ -180,6 +180,88 @@ def test_a_long_wait_is_told() -> None:
     assert found.value.retry_after == 120
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        httpx.Response(201, text="<html>maintenance</html>", headers={"Content-Type": "text/html"}),
+        httpx.Response(201, text='{"task_ids": [1', headers={"Content-Type": "application/json"}),
+        httpx.Response(201, json={"task_ids": []}),
+        httpx.Response(502, text="<html>bad gateway</html>"),
+    ],
+)
+def test_a_write_whose_answer_can_not_be_read_may_have_happened(answer: httpx.Response) -> None:
+    with opened(imports(lambda _: answer)) as labeler, pytest.raises(OutcomeUnknown, match="Look before"):
+        labeler.send_tasks("7", [task("a")])
+
+
+def test_a_write_that_was_asked_to_wait_has_not_happened() -> None:
+    answer = httpx.Response(429, text="slow down", headers={"Retry-After": "40"})
+    with opened(imports(lambda _: answer)) as labeler, pytest.raises(LabelerUnreachable) as caught:
+        labeler.send_tasks("7", [task("a")])
+    assert caught.value.retry_after == 40
+
+
+HOOK = f"{URL}/hooks/label-studio/0123abcd"
+
+
+def hooks(known: list[dict[str, object]], asked: list[tuple[str, str]], post: httpx.Response) -> Handler:
+    """A server with these webhooks; what it is asked to change is noted."""
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        if request.method == "GET":
+            return httpx.Response(200, json=known)
+        asked.append((request.method, request.url.path))
+        return post if request.method == "POST" else httpx.Response(200, json={})
+
+    return handle
+
+
+def hook(number: int, url: str, **changes: object) -> dict[str, object]:
+    usual: dict[str, object] = {
+        "id": number,
+        "url": url,
+        "project": 7,
+        "headers": {"X-Workbench-Secret": "secret"},
+        "send_payload": False,
+        "send_for_all_actions": False,
+        "is_active": True,
+        "actions": ["TASKS_DELETED", "ANNOTATIONS_DELETED", "ANNOTATION_UPDATED", "ANNOTATION_CREATED"],
+    }
+    return usual | changes
+
+
+@pytest.mark.parametrize(
+    ("known", "expected"),
+    [
+        ([], [("POST", "/api/webhooks/")]),
+        ([hook(3, "http://else/where")], [("POST", "/api/webhooks/")]),
+        ([hook(3, HOOK)], []),
+        ([hook(3, HOOK, actions=[])], [("PATCH", "/api/webhooks/3/")]),
+        ([hook(3, HOOK, headers={})], [("PATCH", "/api/webhooks/3/")]),
+        ([hook(3, HOOK, is_active=False)], [("PATCH", "/api/webhooks/3/")]),
+        ([hook(3, HOOK.replace("labels", "old"))], [("PATCH", "/api/webhooks/3/")]),
+        ([hook(4, HOOK), hook(3, HOOK), hook(5, "http://else/where")], [("DELETE", "/api/webhooks/4/")]),
+    ],
+)
+def test_only_our_own_webhook_is_touched_and_only_when_it_differs(
+    known: list[dict[str, object]], expected: list[tuple[str, str]]
+) -> None:
+    asked: list[tuple[str, str]] = []
+    with opened(hooks(known, asked, httpx.Response(201, json={}))) as labeler:
+        labeler.ensure_webhook("7", HOOK, "secret")
+    assert asked == expected
+
+
+def test_a_server_that_calls_no_private_addresses_says_how_to_let_it() -> None:
+    detail = {"detail": "URL resolves to a reserved network address (block: 127.0.0.0/8)"}
+    with (
+        opened(hooks([], [], httpx.Response(403, json=detail))) as labeler,
+        pytest.raises(LabelerRefused, match=r"SSRF_PROTECTION_ENABLED=false.*read by the clock") as caught,
+    ):
+        labeler.ensure_webhook("7", HOOK, SECRET)
+    assert SECRET not in str(caught.value)
+
+
 def test_faulty_fields_are_named_without_the_servers_words() -> None:
     detail = {"detail": SECRET, "validation_errors": {"title": [SECRET]}}
     spec = ProjectSpec(title="a title", task_type=TaskType.TEXT, classes=("a", "b"))
