@@ -12,7 +12,7 @@ from statistics import fmean, median
 from typing import NamedTuple
 
 from workbench.domain.adjudication import opinions, ruling
-from workbench.domain.consensus import current, usable
+from workbench.domain.consensus import usable
 from workbench.domain.intervals import Interval, difference, wilson
 from workbench.domain.records import Annotation
 
@@ -59,9 +59,6 @@ class Quality:
     annotator: str
     agreement: Share
     gold: Share
-    skips: Share
-    median_seconds: float | None
-    mean_seconds: float | None
     drift: float | None
     drift_interval: Interval | None
 
@@ -123,28 +120,22 @@ def _most(counts: Mapping[str, int], *, but: str | None) -> str | None:
 
 
 def qualities(annotations: Sequence[Annotation], known: Mapping[int, str]) -> list[Quality]:
-    """Measure everybody, by name."""
+    """Measure everybody who gave a valid answer, by name."""
     judged: dict[str, list[Judged]] = defaultdict(list)
     for one in judge(annotations, known):
         judged[one.annotator].append(one)
-    own: dict[str, list[Annotation]] = defaultdict(list)
-    for annotation in current(opinions(annotations)):
-        own[annotation.annotator].append(annotation)
-    return [_quality(name, own[name], judged[name]) for name in sorted(own)]
+    names = {vote.annotator for cast in votes(annotations).values() for vote in cast}
+    return [_quality(name, judged[name]) for name in sorted(names)]
 
 
-def _quality(name: str, own: Sequence[Annotation], judged: Sequence[Judged]) -> Quality:
+def _quality(name: str, judged: Sequence[Judged]) -> Quality:
     half = len(judged) // 2
     first, second = _share(judged[:half]), _share(judged[half:])
-    seconds = sorted(a.seconds for a in own if a.seconds is not None and not a.skipped)
     steady = bool(first.n and second.n)
     return Quality(
         annotator=name,
         agreement=_share(judged),
         gold=_share([one for one in judged if one.gold]),
-        skips=Share(sum(a.skipped for a in own), len(own)),
-        median_seconds=median(seconds) if seconds else None,
-        mean_seconds=_winsorised_mean(seconds) if seconds else None,
         drift=second.hits / second.n - first.hits / first.n if steady else None,
         drift_interval=difference(*second, *first) if steady else None,
     )
@@ -154,11 +145,25 @@ def _share(judged: Sequence[Judged]) -> Share:
     return Share(sum(one.right for one in judged), len(judged))
 
 
-def _winsorised_mean(ordered: Sequence[float]) -> float:
-    """Somebody who went for lunch with a task open does not make the mean."""
+class Typical(NamedTuple):
+    """Seconds that an answer took: the one in the middle, and the mean without what is out of all measure."""
+
+    median: float | None
+    mean: float | None
+
+
+def typical_seconds(annotations: Iterable[Annotation]) -> Typical:
+    """Say how long one person took for an answer, skips not counted.
+
+    The mean is winsorised: the shortest and longest tenth count as the next ones, because somebody who went
+    for lunch with a task open did not work on it.
+    """
+    ordered = sorted(a.seconds for a in annotations if a.seconds is not None and not a.skipped)
+    if not ordered:
+        return Typical(None, None)
     cut = int(len(ordered) * WINSORISED)
     low, high = ordered[cut], ordered[len(ordered) - 1 - cut]
-    return fmean(min(max(value, low), high) for value in ordered)
+    return Typical(median(ordered), fmean(min(max(value, low), high) for value in ordered))
 
 
 def confusion(judged: Iterable[Judged], annotator: str) -> Counter[tuple[str, str]]:
