@@ -8,7 +8,9 @@ minus the library's score, between 0 and 1. Cost: N·M for N items and M annotat
 
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
 from importlib.util import find_spec
+from io import StringIO
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -56,8 +58,9 @@ def wanted_answers(
     """
     from cleanlab.multiannotator import get_active_learning_scores
 
-    with warnings.catch_warnings():
-        # It warns of annotators that never agree, which is no news to whoever asks for more opinions.
+    with warnings.catch_warnings(), redirect_stdout(StringIO()):
+        # It warns of annotators that never agree, which is no news to whoever asks for more opinions, and
+        # prints advice for another use of its numbers; our standard output is for data.
         warnings.simplefilter("ignore")
         sure_L, sure_U = get_active_learning_scores(
             _table(votes_L, classes), _checked(probabilities_L_C), _checked(probabilities_U_C)
