@@ -5,6 +5,8 @@ The server's own words stay out of every message.
 
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
 import httpx
@@ -165,3 +167,21 @@ def position_at_fault(refusal: Refusal) -> int | None:
     """Find which of several items of a request the server names, counted from 0."""
     found = re.search(r"Error at item (\d+)", refusal.detail)
     return int(found[1]) if found else None
+
+
+@contextmanager
+def understood() -> Iterator[None]:
+    """Around calls of the vendor's SDK, which breaks in ways of its own over an unexpected answer.
+
+    Raises:
+        OutcomeUnknown: The request was sent, and the answer can not be read: as if it had been lost.
+    """
+    try:
+        yield
+    except ConnectorError:
+        raise
+    except Exception as error:
+        raise OutcomeUnknown(
+            f"Label Studio's answer can not be read ({type(error).__name__}), and the request was sent. "
+            "Look before sending again."
+        ) from error

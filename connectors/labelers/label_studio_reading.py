@@ -6,10 +6,11 @@ Pages are never numbered: rows move while they are read. Each page asks for what
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 from connectors.errors import LabelerRefused
-from connectors.labelers.label_studio_answers import Refusal, read_json
+from connectors.labelers.label_studio_answers import Refusal, not_label_studio, read_json
 from connectors.labelers.label_studio_format import MOMENT, read_moment
 from connectors.labelers.label_studio_http import LabelStudioClient
 
@@ -41,9 +42,22 @@ def projects_titled(client: LabelStudioClient, title: str) -> Iterator[Row]:
     """Stream the projects with exactly this title."""
     page: int | None = 1
     while page is not None:
-        answer = read_json(client.get("/api/projects/", params={"title": title, "page": page}), dict)
-        yield from (row for row in answer.get("results", ()) if row.get("title") == title)
+        response = client.get("/api/projects/", params={"title": title, "page": page})
+        answer = read_json(response, dict)
+        # Read as "there is none", an answer without a list would have the project made a second time.
+        if not isinstance(answer.get("results"), list):
+            raise not_label_studio(response)
+        yield from (row for row in answer["results"] if row.get("title") == title)
         page = page + 1 if answer.get("next") else None
+
+
+def server_time(client: LabelStudioClient) -> datetime | None:
+    """Read the clock that stamps every answer; None when there is no stamp."""
+    try:
+        moment = parsedate_to_datetime(client.get("/api/version").headers.get("date", ""))
+    except ValueError:
+        return None
+    return None if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def number(key: str) -> int:
@@ -172,8 +186,8 @@ def _page(
     fields: str,
     size: int,
 ) -> list[Row]:
-    tasks = _ask(client, project_id, conditions, order, fields, size).get("tasks")
-    return tasks if isinstance(tasks, list) else []
+    tasks: list[Row] = _ask(client, project_id, conditions, order, fields, size)["tasks"]
+    return tasks
 
 
 def _ask(
@@ -191,7 +205,11 @@ def _ask(
         params={"project": project_id, "page": 1, "page_size": size, "fields": "all", "include": fields},
         json={"filters": {"conjunction": "and", "items": list(conditions)}, "ordering": [f"tasks:{order}"]},
     )
-    return read_json(response, dict)
+    answer = read_json(response, dict)
+    # Read as "there are none", an answer without a list would have tasks sent a second time.
+    if not isinstance(answer.get("tasks"), list):
+        raise not_label_studio(response)
+    return answer
 
 
 class People:
