@@ -14,6 +14,8 @@ import pytest
 from connectors.errors import LabelerRefused, ProjectDoesNotFit
 from connectors.labelers.embedded import EmbeddedLabeler
 from connectors.labelers.embedded_people import embedded_annotator
+from connectors.labelers.file_drop import FileDropLabeler
+from connectors.labelers.file_drop_people import file_drop_annotator
 from connectors.labelers.label_studio import connect
 from connectors.labelers.protocol import Annotator, Labeler
 from connectors.labelers.records import (
@@ -54,6 +56,12 @@ def embedded_in_a_file(stack: ExitStack, request: pytest.FixtureRequest) -> Worl
     return World(labeler, lambda name: embedded_annotator(labeler, name))
 
 
+def plain_files(stack: ExitStack, request: pytest.FixtureRequest) -> World:
+    folder: Path = request.getfixturevalue("tmp_path") / "drop"
+    labeler = stack.enter_context(FileDropLabeler(folder))
+    return World(labeler, lambda name: file_drop_annotator(labeler, name))
+
+
 def real_label_studio(stack: ExitStack, request: pytest.FixtureRequest) -> World:
     server = request.getfixturevalue("label_studio")
     labeler = stack.enter_context(connect(server.url, server.owner.token))
@@ -63,6 +71,7 @@ def real_label_studio(stack: ExitStack, request: pytest.FixtureRequest) -> World
 LABELERS = [
     embedded_in_memory,
     embedded_in_a_file,
+    plain_files,
     pytest.param(real_label_studio, marks=pytest.mark.external),
 ]
 
