@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 import httpx
 
@@ -23,8 +23,8 @@ from connectors.labelers.label_config import (
     make_label_config,
     read_label_config,
 )
-from connectors.labelers.label_studio_answers import read_json
-from connectors.labelers.label_studio_format import read_task, read_task_id
+from connectors.labelers.label_studio_answers import read_json, understood
+from connectors.labelers.label_studio_format import MOST_WANTED_FIRST, make_settings, read_task, read_task_id
 from connectors.labelers.label_studio_hooks import ensure_webhook
 from connectors.labelers.label_studio_http import LabelStudioClient, open_client, server_root
 from connectors.labelers.label_studio_reading import (
@@ -38,11 +38,12 @@ from connectors.labelers.label_studio_reading import (
     project_by_id,
     projects_titled,
     serve_as_often_as,
+    server_time,
     tasks_by_change,
     tasks_by_id,
 )
 from connectors.labelers.label_studio_sending import check_batch, import_tasks
-from connectors.labelers.label_studio_survey import MOST_WANTED_FIRST, describe, replace_predictions, survey
+from connectors.labelers.label_studio_survey import describe, replace_predictions, survey
 from connectors.labelers.protocol import Labeler
 from connectors.labelers.records import (
     OutgoingTask,
@@ -205,10 +206,14 @@ class LabelStudioLabeler:
 
     def release(self, project_id: str, model_version: str) -> None:
         """Serve the predictions of this model version from now on, most wanted first."""
-        with naming_project(project_id):
+        with naming_project(project_id), understood():
             self._sdk.projects.update(
                 number(project_id), model_version=model_version, sampling=MOST_WANTED_FIRST
             )
+
+    def clock(self) -> datetime | None:
+        """What the server's own clock says; None when it does not tell."""
+        return server_time(self._client)
 
     def changed_tasks(self, project_id: str, since: datetime | None) -> Iterator[RemoteTask]:
         """Stream tasks in the order of their last change, from ``since`` on.
@@ -247,7 +252,7 @@ class LabelStudioLabeler:
         The server must serve local files and its document root must be a parent of the folder.
         """
         path = str(folder.absolute())
-        with naming_project(project_id):
+        with naming_project(project_id), understood():
             known = self._sdk.import_storage.local.list(project=number(project_id))
             if all(storage.path != path for storage in known):
                 self._sdk.import_storage.local.create(
@@ -273,26 +278,20 @@ class LabelStudioLabeler:
 
     def _create(self, spec: ProjectSpec) -> Row:
         config = make_label_config(spec.task_type, spec.classes, notes=spec.notes)
-        made = self._sdk.projects.create(title=spec.title, label_config=config, **_settings(spec))
-        return project_by_id(self._client, str(made.id))
+        with understood():
+            made = self._sdk.projects.create(title=spec.title, label_config=config, **make_settings(spec)).id
+        return project_by_id(self._client, str(made))
 
     def _adjust(self, project: Row, spec: ProjectSpec) -> None:
-        different = {name: value for name, value in _settings(spec).items() if project.get(name) != value}
+        different = {name: value for name, value in make_settings(spec).items() if project.get(name) != value}
         if different:
-            self._sdk.projects.update(int(project["id"]), **different)
+            with understood():
+                self._sdk.projects.update(int(project["id"]), **different)
 
     def _control(self, project_id: str) -> Control:
         config = str(project_by_id(self._client, project_id).get("label_config") or "")
         self._controls[project_id] = find_control(config)
         return self._controls[project_id]
-
-
-def _settings(spec: ProjectSpec) -> dict[str, Any]:
-    return {
-        "maximum_annotations": spec.overlap,
-        "sampling": MOST_WANTED_FIRST,
-        "show_collab_predictions": spec.show_predictions,
-    }
 
 
 if TYPE_CHECKING:

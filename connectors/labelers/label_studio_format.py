@@ -13,6 +13,7 @@ from connectors.labelers.records import (
     OutgoingTask,
     Prediction,
     Problem,
+    ProjectSpec,
     RemoteAnnotation,
     RemoteTask,
     ServedTask,
@@ -37,6 +38,17 @@ class Answer(NamedTuple):
 
 
 DAY_SECONDS: Final = 86_400
+#: Label Studio's name for serving the task with the smallest prediction score first.
+MOST_WANTED_FIRST: Final = "Uncertainty sampling"
+
+
+def make_settings(spec: ProjectSpec) -> dict[str, Any]:
+    """Write the settings of a project that we keep as the spec says."""
+    return {
+        "maximum_annotations": spec.overlap,
+        "sampling": MOST_WANTED_FIRST,
+        "show_collab_predictions": spec.show_predictions,
+    }
 
 
 def make_result(control: Control, label: str) -> list[dict[str, Any]]:

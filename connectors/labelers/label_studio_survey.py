@@ -6,7 +6,7 @@ from typing import Any, Final
 from connectors.errors import ProjectDoesNotFit
 from connectors.labelers.label_config import Control, find_control
 from connectors.labelers.label_studio_answers import Refusal, read_json
-from connectors.labelers.label_studio_format import make_prediction, read_facts
+from connectors.labelers.label_studio_format import MOST_WANTED_FIRST, make_prediction, read_facts
 from connectors.labelers.label_studio_http import LabelStudioClient
 from connectors.labelers.label_studio_reading import (
     NOT_FOUND,
@@ -18,8 +18,6 @@ from connectors.labelers.label_studio_reading import (
 )
 from connectors.labelers.records import Prediction, ProjectFacts, TaskFacts
 
-#: Label Studio's name for serving the task with the smallest prediction score first.
-MOST_WANTED_FIRST: Final = "Uncertainty sampling"
 WITH_PREDICTIONS: Final = (
     "id,data,total_annotations,cancelled_annotations,predictions,score,model_version,result"
 )

@@ -73,6 +73,13 @@ class Labeler(Protocol):
     def release(self, project_id: str, model_version: str) -> None:
         """Serve the predictions of this model version from now on, most wanted first."""
 
+    def clock(self) -> datetime | None:
+        """What the labeler's own clock says; None when it does not tell.
+
+        A reading that began then has seen every change that carries an older stamp, but for those that were
+        stamped and not yet committed.
+        """
+
     def changed_tasks(self, project_id: str, since: datetime | None) -> Iterator[RemoteTask]:
         """Stream tasks whose annotations changed at or after ``since`` (all tasks when None).
 

@@ -352,6 +352,16 @@ def test_every_change_moves_the_cursor_and_nothing_else_does(world: World) -> No
     assert changed() == []
 
 
+def test_the_labelers_clock_stamps_no_change_before_it_was_asked(world: World) -> None:
+    project = world.project()
+    begun = world.labeler.clock()
+    (sent,) = world.labeler.send_tasks(project.project_id, [task("a")])
+    world.person("ann").annotate(sent.task_id, "cat", seconds=1.0)
+    (found,) = world.labeler.changed_tasks(project.project_id, None)
+    # A labeler may tell no time; one that does tells whole seconds.
+    assert begun is None or begun - timedelta(seconds=1) <= found.updated_at
+
+
 def test_the_cursor_is_inclusive(world: World) -> None:
     project = world.project()
     sent = world.labeler.send_tasks(project.project_id, [task(key) for key in "ab"])

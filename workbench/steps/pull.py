@@ -90,14 +90,25 @@ def pull(parts: Parts) -> Pulled:
 
 def _read_all(parts: Parts, link: LabelerLink, begun: datetime) -> Pulled:
     since = link.cursor - OVERLAP if link.cursor else None
+    there = parts.labeler.clock()
     total = Pulled()
     newest = link.cursor
     for page in chunked(parts.labeler.changed_tasks(link.external_id, since), PAGE):
         total = total.plus(_keep_page(parts, latest(page)))
         newest = max(filter(None, [newest, *(task.updated_at for task in page)]))
-    # A labeler whose clock is ahead must not make us skip what it does after its clock was mended.
-    _finish(parts, link, newest and min(newest, begun))
+    _finish(parts, link, _cursor(newest, there, begun))
     return total
+
+
+def _cursor(newest: datetime | None, there: datetime | None, begun: datetime) -> datetime | None:
+    """Up to where everything has been read: the newest change, or when reading began if that is later.
+
+    Of the labeler's clock and ours the earlier one counts: whichever is ahead must not make us skip what is
+    stamped after it was mended.
+    """
+    seen = min(newest, begun) if newest else None
+    began = min(there, begun) if there else None
+    return max(filter(None, [seen, began]), default=None)
 
 
 def latest(page: Sequence[RemoteTask]) -> list[RemoteTask]:

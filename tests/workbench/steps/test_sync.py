@@ -230,6 +230,28 @@ def test_a_labeler_whose_clock_is_ahead_makes_us_skip_nothing(local: Store, tmp_
         assert link.cursor <= CLOCK[0]
 
 
+@pytest.mark.parametrize(("there", "expected"), [(None, 0), (-1, 0), (2, 2), (4, 4), (5, 4)])
+def test_when_nothing_happens_the_cursor_follows_the_slower_of_both_clocks(
+    local: Store, tmp_path: Path, there: int | None, expected: int
+) -> None:
+    """Else a batch that was pushed and not touched would be read as a whole by every look, for ever."""
+    begun = CLOCK[0]
+
+    class Clocked(Prepared):
+        def clock(self) -> datetime | None:
+            return None if there is None else begun + timedelta(hours=there)
+
+    with Clocked() as labeler:
+        parts = make_parts(local, labeler, tmp_path)
+        current = select(parts, KEYS[:1])
+        _link(parts)
+        pushed = [replace(task, updated_at=begun) for task in answered(parts, current, KEYS[:1])]
+        labeler.tasks = tuple(pushed)
+        later(hours=4)
+        pull(parts)
+        assert _known_link(parts).cursor == begun + timedelta(hours=expected)
+
+
 # Waking
 
 
