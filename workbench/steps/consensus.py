@@ -49,10 +49,10 @@ def reconsider(parts: Parts, *, changed: bool = True) -> int:
     """
     method = parts.config.annotators.consensus
     with parts.store.read() as tx:
-        labels = tx.annotations.labels(parts.project.id)
-        foreign = any(label.method not in (method, ADJUDICATED) for label in labels)
+        foreign = tx.crowd.decided_otherwise(parts.project.id, (method, ADJUDICATED))
         if not foreign and (method == MAJORITY or not changed):
             return 0
+        labels = tx.annotations.labels(parts.project.id)
         annotations = tx.crowd.all(parts.project.id)
         known = tx.crowd.known_labels(parts.project.id)
     verdicts = decide(method, annotations, known)

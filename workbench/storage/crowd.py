@@ -1,12 +1,13 @@
 """What all annotators of a project said, without the labelers' own records: what statistics read."""
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 import sqlalchemy as sa
 
 from workbench.domain.adjudication import QUEUE
 from workbench.domain.records import Annotation, Split
-from workbench.storage.tables import annotation, item, round_, selection, task
+from workbench.storage.tables import annotation, item, label, round_, selection, task
 
 _BRIEF = (
     annotation.c.external_id,
@@ -43,6 +44,20 @@ class Crowd:
             sa.select(*_BRIEF).where(annotation.c.project_id == project_id).order_by(annotation.c.id)
         )
         return [Annotation(**row) for row in rows.mappings()]
+
+    def decided_otherwise(self, project_id: int, methods: Collection[str]) -> bool:
+        """Whether any label in force was decided by none of these methods."""
+        found = self._connection.execute(
+            sa.select(label.c.id)
+            .join(item, item.c.id == label.c.item_id)
+            .where(
+                item.c.project_id == project_id,
+                label.c.current.is_(True),
+                label.c.method.not_in(sorted(methods)),
+            )
+            .limit(1)
+        )
+        return found.first() is not None
 
     def known_labels(self, project_id: int) -> dict[int, str]:
         """The labels of gold items by item; no annotation decides on them."""
