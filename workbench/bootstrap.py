@@ -113,6 +113,10 @@ def build_labeler(settings: Settings) -> Labeler:
 
         settings.directory.mkdir(parents=True, exist_ok=True)
         return EmbeddedLabeler(settings.directory / EMBEDDED_FILE)
+    if settings.config.labeler.kind == "file-drop":
+        from connectors.labelers.file_drop import FileDropLabeler
+
+        return FileDropLabeler(settings.root / settings.config.labeler.folder)
     return connect_label_studio(settings)
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from acquisition.errors import AcquisitionError
 from connectors.errors import ConnectorError
+from connectors.labelers.file_drop import REFUSED, FileDropLabeler
 from connectors.labelers.protocol import Labeler
 from connectors.labelers.records import ProjectSpec, TaskType
 from workbench.bootstrap import build_learner, connect_label_studio
@@ -130,10 +131,24 @@ def _model(settings: Settings, rows: list[PoolRow]) -> str:
 def _labeler(settings: Settings, store: Store) -> str:
     if settings.config.labeler.kind == "embedded":
         return "the embedded one"
+    if settings.config.labeler.kind == "file-drop":
+        return _dropped(settings)
     with connect_label_studio(settings) as labeler:
         who = labeler.whoami()
         there = _project_there(settings, store, labeler)
     return f"{settings.label_studio_url} answers, signed in as {who}; {there}"
+
+
+def _dropped(settings: Settings) -> str:
+    with FileDropLabeler(settings.root / settings.config.labeler.folder) as labeler:
+        refused = labeler.refused()
+    if refused:
+        first = refused[0]
+        raise _Wrong(
+            f"{len(refused)} dropped lines are no answers; the first: {first.file}, line {first.line}: "
+            f"{first.reason}. All of them are in {labeler.folder / REFUSED}; mend the files in place."
+        )
+    return f"the folder {labeler.folder} can be read and written"
 
 
 def _project_there(settings: Settings, store: Store, labeler: Labeler) -> str:

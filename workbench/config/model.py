@@ -106,7 +106,7 @@ class LabelerSection(Section):
     local_files_root: str | None = None
     serve_url: str | None = None
     webhook_url: str | None = None
-    folder: str | None = None
+    folder: Annotated[str, Field(min_length=1)] = "data/drop"
 
     @field_validator("webhook_url")
     @classmethod
@@ -117,7 +117,7 @@ class LabelerSection(Section):
 
     @model_validator(mode="after")
     def _pictures(self) -> Self:
-        if self.pictures == "local-files" and not self.local_files_root:
+        if self.pictures == "local-files" and not self.local_files_root and self.kind != "file-drop":
             raise ValueError('pictures = "local-files" needs local_files_root')
         if self.pictures == "served" and not self.serve_url:
             raise ValueError('pictures = "served" needs serve_url, as in "http://127.0.0.1:8090"')

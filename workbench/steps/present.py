@@ -52,6 +52,8 @@ def picture_name(secret: bytes, project: str, key: str) -> str:
 
 def _pictures(settings: Settings, project: Project) -> Present:
     labeler = settings.config.labeler
+    if labeler.pictures == "local-files" and labeler.kind == "file-drop":
+        return lambda _key, payload: str(payload["path"])
     if labeler.pictures == "local-files":
         root = settings.root / str(labeler.local_files_root)
         return lambda _key, payload: local_files_address(Path(payload["path"]), root)
