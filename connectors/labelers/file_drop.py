@@ -7,7 +7,7 @@ what was read; it is made again from the files when it is lost. See ``docs/how-t
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
@@ -155,9 +155,14 @@ class FileDropLabeler:
 
     def changed_tasks(self, project_id: str, since: datetime | None) -> Iterator[RemoteTask]:
         """Stream tasks in the order of their last change, from ``since`` on."""
-        self.catch_up()
-        for task in self.index.changed_tasks(project_id, since):
-            yield self._named(task)
+        last, came = since, True
+        while came:
+            # What was dropped while the others were read comes at the end.
+            self.catch_up()
+            came = False
+            for task in self.index.changed_tasks(project_id, last):
+                yield self._named(task)
+                last, came = task.updated_at + timedelta(microseconds=1), True
 
     def all_tasks(self, project_id: str) -> Iterator[TaskId]:
         """Stream the ids of every task."""
