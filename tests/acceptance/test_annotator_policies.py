@@ -484,6 +484,20 @@ def test_opinions_are_exhausted_before_somebody_rules(make: Make) -> None:
     assert len(world.queued()) == 6
 
 
+def test_a_conflict_is_ruled_on_although_somebody_declined_to_say_more(make: Make) -> None:
+    world = make(DOUBT + "adjudication = true\n")
+    world.ask()
+    world.work("ada")
+    world.work("ben", wrong)
+    world.tell()
+    assert len(world.work("cem", lambda _key: None)) == 6
+    told = world.tell()
+    assert told.round is not None
+    assert told.round.state == "closed"
+    world.tell()
+    assert len(world.queued()) == 6
+
+
 def test_rulings_are_bought_only_as_far_as_the_budget_goes(make: Make) -> None:
     world = make(RULED + "[budget]\nper_annotation = 1\nmax_cost = 14\n")
     world.ask()

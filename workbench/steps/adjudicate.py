@@ -115,7 +115,7 @@ def queue_state(parts: Parts) -> Queue:
 def _exhausted(parts: Parts, tx: Transaction, queue: str) -> list[tuple[Task, Label]]:
     """The answered tasks whose label is in doubt for good, and the label; oldest first."""
     queued = {task.item_id for task in tx.wanted.in_queue(parts.project.id, queue)}
-    tasks = [t for t in tx.wanted.labeled_tasks(parts.project.id) if t.item_id not in queued]
+    tasks = [t for t in tx.wanted.answered_tasks(parts.project.id) if t.item_id not in queued]
     labels = tx.annotations.label_of(task.item_id for task in tasks)
     policy = redundancy_of(parts)
     doubtful = [t for t in tasks if in_doubt(labels.get(t.item_id), policy.min_confidence)]

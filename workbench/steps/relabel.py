@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from acquisition import Posterior
 from workbench.domain.adjudication import opinions, ruling
 from workbench.domain.consensus import usable
-from workbench.domain.records import Item, PoolShard, Reason, Selection
+from workbench.domain.records import Item, PoolShard, Reason, Selection, TaskState
 from workbench.domain.rounds import Round
 from workbench.learning.active_lab import wanted_answers
 from workbench.steps.candidates import Candidates, rows_at
@@ -77,8 +77,9 @@ def most_wanted(labeled_L: NDArray[Any], unlabeled_U: NDArray[Any], *, limit: in
 def labeled_items(parts: Parts) -> list[Labeled]:
     """Labeled pool items without a ruling, that nothing is asked of now and that may get another opinion."""
     with parts.store.read() as tx:
-        tasks = {task.item_id: task for task in tx.wanted.labeled_tasks(parts.project.id)}
-        annotations = tx.annotations.of_items(tasks)
+        answered = tx.wanted.answered_tasks(parts.project.id)
+        tasks = {task.item_id: task for task in answered if task.state is TaskState.LABELED}
+        annotations = tx.annotations.brief_of_items(tasks)
         items = tx.pool.by_key(parts.project.id, [task.item_key for task in tasks.values()])
     found = []
     for item_id, task in sorted(tasks.items()):

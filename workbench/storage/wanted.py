@@ -67,7 +67,7 @@ class Wanted:
 
     def _given(self, item_ids: Iterable[int]) -> dict[int, int]:
         """How many people have answered each task of some items."""
-        found = Annotations(self._connection, self._now).of_items(item_ids)
+        found = Annotations(self._connection, self._now).brief_of_items(item_ids)
         by_task: dict[int, list[Annotation]] = {}
         for versions in found.values():
             for version in versions:
@@ -124,15 +124,18 @@ class Wanted:
         )
         return [to_task(row) for row in rows]
 
-    def labeled_tasks(self, project_id: int) -> list[Task]:
-        """The newest answered task of every pool item that is not waiting for anything, oldest first."""
+    def answered_tasks(self, project_id: int) -> list[Task]:
+        """The newest task of every pool item that was answered and waits for nothing, oldest first.
+
+        It may have been skipped by somebody, or deleted at the labeler, after it had answers.
+        """
         rows = self._connection.execute(
             _TASK.where(
                 round_.c.project_id == project_id,
                 item.c.split == Split.POOL,
                 task.c.labeler.not_like(f"%{QUEUE}"),
                 task.c.item_id.not_in(self._items_in(WAITING)),
-                task.c.state == TaskState.LABELED,
+                task.c.state.in_([TaskState.LABELED, TaskState.SKIPPED, TaskState.GONE]),
             ).order_by(task.c.id)
         )
         return list({row.item_id: to_task(row) for row in rows}.values())
