@@ -81,7 +81,8 @@ def test_every_configuration_key_is_documented_with_its_default(section: str, mo
 
 
 def _plain(field: Any) -> object:
-    return "required" if field.is_required() else field.get_default(call_default_factory=True)
+    default = field.get_default(call_default_factory=True)
+    return "required" if field.is_required() else list(default) if isinstance(default, tuple) else default
 
 
 def _value(cell: str) -> object:

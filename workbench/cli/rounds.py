@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from workbench.domain.rounds import Round
     from workbench.loop import Told
 
+TIME = "%Y-%m-%d %H:%M:%S"
 app = typer.Typer(help="Acquisition rounds: choose a batch, bring its labels in.", no_args_is_help=True)
 
 
@@ -97,9 +98,11 @@ def show(
     """
     from workbench.cli.reading import open_reading
     from workbench.reports.round_page import round_page
+    from workbench.reports.schedule_page import schedule_page
 
-    with open_reading(config) as (store, project, _settings), store.read() as tx:
+    with open_reading(config) as (store, project, settings), store.read() as tx:
         page = round_page(tx, project, number)
+        page["schedule"] = schedule_page(tx, project, settings.config.schedule.rules)
     if as_json:
         print_json(page)
         return
@@ -201,5 +204,7 @@ def _show_page(page: dict[str, Any]) -> None:
         show_table(
             [name.replace("_", " ") for name in page["picks"][0]], [list(p.values()) for p in page["picks"]]
         )
+    if page["schedule"]["state"] is not None:
+        say(f"{page['schedule']['next']}. Looked at next: {page['schedule']['looks_next_at']:{TIME}} UTC.")
     for event in page["events"]:
         say(f"{event['at']:%Y-%m-%d %H:%M:%S}  {event['kind']}: {event['message']}  ({event['actor']})")
