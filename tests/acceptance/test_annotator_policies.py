@@ -624,3 +624,67 @@ def test_the_command_line_says_how_many_rulings_are_waited_for(folder: Any) -> N
     assert queue == {"waiting": 6, "ruled": 0, "elsewhere": 0, "url": None}
     folder.write((folder.path / "workbench.toml").read_text().replace("adjudication = true", ""))
     assert "adjudication = true" in folder.type("adjudicate").err
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+class Killing(EmbeddedLabeler):
+    """The process is killed right before or right after a call that changes something for the policies."""
+
+    when = ("", "")
+
+    def _at(self, moment: str, call: str) -> None:
+        if self.when == (moment, call):
+            self.when = ("", "")
+            raise Killed
+
+    def set_overlap(self, project_id: str, overlaps: Any) -> None:
+        self._at("before", "set_overlap")
+        super().set_overlap(project_id, overlaps)
+        self._at("after", "set_overlap")
+
+    def open_project(self, spec: Any) -> Any:
+        call = "open_queue" if spec.notes else "open_project"
+        self._at("before", call)
+        found = super().open_project(spec)
+        self._at("after", call)
+        return found
+
+    def send_tasks(self, project_id: str, tasks: Any) -> Any:
+        call = "send_rulings" if tasks and tasks[0].note else "send_tasks"
+        self._at("before", call)
+        sent = super().send_tasks(project_id, tasks)
+        self._at("after", call)
+        return sent
+
+
+@pytest.mark.parametrize("call", ["set_overlap", "open_queue", "send_rulings"])
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_killed_at_any_place_the_policies_end_as_if_undisturbed(make: Make, moment: str, call: str) -> None:
+    world = make(DOUBT + "adjudication = true\n", labeler=Killing)
+    assert isinstance(world.labeler, Killing)
+    world.ask()
+    world.work("ada")
+    world.work("ben", wrong)
+    world.labeler.when = (moment, call)
+    killed = 0
+    for name in ("ada", "ben", "cem", "ada"):
+        try:
+            world.tell()
+        except Killed:
+            killed += 1
+            world.tell()
+        world.work(name, lambda key: CLASSES[(int(key[-2:]) + 2) % 3])
+    assert killed == 1
+    project = world.project(QUEUE)
+    assert project is not None
+    assert len(list(world.labeler.all_tasks(project))) == len(world.queued()) == 6
+    assert {task.state for task in world.queued()} == {TaskState.OPEN}
+    assert (world.spent().annotations, world.promised()) == (18, (6, 6))
+    assert sorted(world.work("eve", queue=QUEUE)) == sorted(world.labels())
+    world.tell()
+    assert {(label.method, label.value == truth(key)) for key, label in world.labels().items()} == {
+        ("adjudicated", True)
+    }
