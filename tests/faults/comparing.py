@@ -21,7 +21,8 @@ FACTS = {
     "labels": "SELECT key, revision, value, status, confidence, method, current "
     "FROM label l JOIN item i ON i.id = l.item_id",
     "models": "SELECT posterior, seed, data_hash, labels, uri, sha256 FROM model_run",
-    "metrics": "SELECT number, split, name, value, low, high, n FROM metric m JOIN round r ON r.id = m.round_id",
+    "metrics": "SELECT number, split, name, value, low, high, n "
+    "FROM metric m JOIN round r ON r.id = m.round_id",
     "budget": "SELECT number, metric, labels, annotations, seconds, cost, value, low, high, n "
     "FROM budget_point b JOIN round r ON r.id = b.round_id",
 }

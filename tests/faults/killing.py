@@ -26,7 +26,7 @@ import sqlalchemy as sa
 from tests.faults.comparing import check_same, what_is_left, what_the_labeler_holds
 from tests.faults.little_project import prepare
 from tests.faults.shaky import READS, WRITES
-from tests.faults.working import ROUNDS, finish
+from tests.faults.working import ROUNDS, everybody, finish
 from workbench.bootstrap import open_parts
 from workbench.storage.store import Store
 
@@ -149,7 +149,7 @@ def in_child(act: Callable[[Places], None], deadly: int | None, note: Path) -> b
 def work(config: Path, labeler: Any, people: list[Any], places: Places, lease_seconds: float) -> None:
     """Do everything that is left to do."""
     with open_parts(config, labeler=Haunted(labeler, places)) as parts:  # type: ignore[arg-type]
-        finish(replace(parts, lease_seconds=lease_seconds), people)
+        finish(replace(parts, lease_seconds=lease_seconds), everybody(people))
 
 
 @dataclass
@@ -160,13 +160,22 @@ class Scene:
     kind: str
     labeler: Callable[[Path], Any]
     people: Callable[[Path, Any], list[Any]]
+    #: A project that is ready for its first round, to be copied.
+    template: Path | None = None
     #: The shorter, the more often the thread that keeps the lease commits.
     lease_seconds: float = 180.0
     drive: Callable[[Path, Any, list[Any], Places, float], None] = work
 
+    def project(self, directory: Path) -> Path:
+        """A project ready for its first round: a copy, unless the labeler knows projects by name."""
+        if self.template is None:
+            return prepare(directory, f"{self.name} {directory.name}", self.kind)
+        shutil.copytree(self.template, directory)
+        return directory / "workbench.toml"
+
     def run(self, directory: Path, deadly: list[int]) -> tuple[dict[str, Any], list[Any], list[str]]:
         """Be killed at each of these places in turn, then go on to the end."""
-        config = prepare(directory, f"{self.name} {directory.name}", self.kind)
+        config = self.project(directory)
         note = directory / "places.json"
 
         def act(places: Places) -> None:

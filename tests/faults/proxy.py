@@ -184,6 +184,7 @@ FAULTS: dict[str, Fault] = {
     "delivered twice": delivered_twice,
     "an empty body": changed(lambda found: replace(found, body=b"")),
     "other JSON": changed(lambda found: replace(found, body=b"[]")),
+    "an empty object": changed(lambda found: replace(found, body=b"{}")),
 }
 
 
@@ -283,5 +284,5 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = do_HEAD = _pass
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, *_words: Any) -> None:
         """Say nothing."""

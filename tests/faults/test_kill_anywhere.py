@@ -38,12 +38,14 @@ def _warm(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 @pytest.fixture
-def embedded() -> Scene:
+def embedded(tmp_path: Path) -> Scene:
+    prepare(tmp_path / "template", "chaos", "embedded")
     return Scene(
         "chaos",
         "embedded",
         lambda directory: EmbeddedLabeler(directory / "labeler.db"),
         lambda _directory, labeler: [embedded_annotator(labeler, name) for name in PEOPLE],
+        template=tmp_path / "template",
     )
 
 

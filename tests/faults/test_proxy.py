@@ -38,7 +38,7 @@ class Server(BaseHTTPRequestHandler):
 
     do_GET = do_POST = _do
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, *_words: Any) -> None:
         """Say nothing."""
 
 
