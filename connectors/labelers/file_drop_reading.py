@@ -77,6 +77,7 @@ def _is_answer(path: Path) -> bool:
 def _read_file(store: EmbeddedStore, database: sqlite3.Connection, path: Path) -> None:
     database.execute("DELETE FROM drop_refused WHERE file = ?", (path.name,))
     counts: dict[str, int] = {}
+    touched: dict[int, str] = {}
     for number, raw, whole in _lines(path):
         name = hashlib.sha256(raw).hexdigest()
         counts[name] = counts.get(name, 0) + 1
@@ -84,7 +85,7 @@ def _read_file(store: EmbeddedStore, database: sqlite3.Connection, path: Path) -
         if database.execute("SELECT 1 FROM drop_lines WHERE hash = ? AND nth = ?", mark).fetchone():
             continue
         try:
-            _apply(store, database, read_line(raw))
+            _apply(store, database, read_line(raw), touched)
         except Refused as refusal:
             reason = str(refusal) if whole else "not finished: the last line has no end yet"
             shown = raw[:SHOWN].decode("utf-8", "replace")
@@ -92,6 +93,7 @@ def _read_file(store: EmbeddedStore, database: sqlite3.Connection, path: Path) -
             database.execute("INSERT INTO drop_refused VALUES (?, ?, ?, ?)", values)
         else:
             database.execute("INSERT INTO drop_lines VALUES (?, ?)", mark)
+    database.executemany(RECOUNT, [(moment, task) for task, moment in touched.items()])
 
 
 def _lines(path: Path) -> Iterator[Numbered]:
@@ -112,7 +114,8 @@ def _lines(path: Path) -> Iterator[Numbered]:
                 yield Numbered(number, plain.strip(b"\r\n"), whole)
 
 
-def _apply(store: EmbeddedStore, database: sqlite3.Connection, line: Line) -> None:
+def _apply(store: EmbeddedStore, database: sqlite3.Connection, line: Line, touched: dict[int, str]) -> None:
+    """Write an answer into the index; ``touched`` gets the moment of its task's change."""
     known = _known(database, line)
     task = known["task"] if known else _task(database, line)["id"]
     if known and line.at and known["at"] and write_moment(line.at) < known["at"]:
@@ -134,7 +137,7 @@ def _apply(store: EmbeddedStore, database: sqlite3.Connection, line: Line) -> No
         "INSERT OR REPLACE INTO drop_answers (key, task, annotation, at) VALUES (?, ?, ?, ?)",
         (key, task, annotation, at),
     )
-    database.execute(RECOUNT, (moment, task))
+    touched[task] = moment
 
 
 def _known(database: sqlite3.Connection, line: Line) -> Any:
