@@ -24,6 +24,8 @@ from workbench.steps.reconcile import reconcile
 #: How many sequences of mischief are tried, and at every how manieth place the mending is stopped.
 EXAMPLES = int(os.environ.get("RECONCILE_EXAMPLES", "12"))
 EVERY = int(os.environ.get("RECONCILE_EVERY", "4"))
+#: Seconds that the longest forms may take.
+LONG = 3600
 
 
 class _Nobody:
@@ -199,6 +201,7 @@ DEEDS = [name for name in vars(World) if not name.startswith("_")]
 DEEDS = [name for name in DEEDS if name not in ("there", "here", "reconcile", "tell", "do", "check", "known")]
 
 
+@pytest.mark.timeout(LONG)
 @settings(
     max_examples=EXAMPLES,
     deadline=None,
@@ -232,6 +235,7 @@ MUCH = [("delete", 7), ("double", 4), ("double", 8), ("answer", 9), ("reorder", 
 MUCH += [("forget", 6), ("mislabel", 1), ("delete", 5)]
 
 
+@pytest.mark.timeout(LONG)
 def test_stopped_anywhere_the_next_run_does_what_is_left(prepared: Path, tmp_path: Path) -> None:
     whole = World(Path(shutil.copytree(prepared, tmp_path / "whole")))
     for what, which in MUCH:

@@ -19,6 +19,7 @@ import connectors.errors
 import workbench.domain.errors
 from workbench.config.load import Environment
 from workbench.config.model import Config
+from workbench.domain.reconcile import MEANING, Kind
 from workbench.reports.catalog import PANELS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -111,6 +112,14 @@ def test_every_error_class_is_documented(module: ModuleType) -> None:
         if issubclass(value, Exception) and value.__module__ == module.__name__
     ]
     assert set(rows) == set(own)
+
+
+def test_every_kind_of_finding_is_documented_with_its_sentence() -> None:
+    rows = _rows(_section((DOCS / "how-to" / "on-call.md").read_text(), "## Every kind of finding"))
+    assert {name: cells[1] for name, cells in rows.items() if "--" not in name} == {
+        kind.value: sentence for kind, sentence in MEANING.items()
+    }
+    assert set(MEANING) == set(Kind)
 
 
 def _anchor(title: str) -> str:

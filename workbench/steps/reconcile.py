@@ -15,6 +15,7 @@ from workbench.domain.errors import RoundProblem
 from workbench.domain.reconcile import Finding, Kind, Outcome, Reconciled
 from workbench.domain.records import LabelerLink
 from workbench.domain.rounds import Round
+from workbench.steps.away import answering
 from workbench.steps.leases import lease
 from workbench.steps.parts import Parts
 from workbench.steps.reconcile_answers import compare_absent, compare_answers, not_sent
@@ -62,7 +63,8 @@ def reconcile(
     scope = _scope(parts, number)
     if scope is None:
         return Reconciled(findings=())
-    facts = parts.labeler.describe_project(scope.link.external_id)
+    with answering(parts):
+        facts = parts.labeler.describe_project(scope.link.external_id)
     if facts is None and fix and new_project:
         start_anew(parts)
         return reconcile(parts, fix=True, number=number)
