@@ -15,6 +15,10 @@ from typing import Any
 import httpx
 import pytest
 
+from workbench.scheduler.bench import Bench
+from workbench.scheduler.diary import Diary
+from workbench.scheduler.places import find_projects
+from workbench.scheduler.worker import Worker
 from workbench.storage.diary import Wanted
 from workbench.storage.store import Store, open_store
 
@@ -282,3 +286,62 @@ def test_an_address_for_webhooks_that_is_none_is_refused(folder: Any) -> None:
     for address in ("8091", "127.0.0.1:x", "127.0.0.1:70000"):
         refused = folder.type("run", "--webhooks", address)
         assert (refused.code, "HOST:PORT" in refused.err) == (1, True)
+
+
+def test_a_labeler_that_is_away_fails_no_round_and_is_tried_at_its_own_time(folder: Any) -> None:
+    folder.ready(more=AFTER_CLOSE)
+    folder.configure(more=AFTER_CLOSE, labeler="label-studio")
+    folder.write("LABEL_STUDIO_URL=http://127.0.0.1:9\nLABEL_STUDIO_API_KEY=abc\n", ".env")
+    assert folder.type("run", "--once").code == 1
+    page = folder.type("round", "show", "--json").json
+    assert (page["state"], page["error"]) == ("selected", None)
+    assert page["schedule"]["failures"] == 1
+    assert page["schedule"]["retry_at"] is not None
+    assert "It failed once and is tried again at" in page["schedule"]["next"]
+    assert "It failed once" in folder.type("round", "show").err
+
+
+def test_told_to_leave_inside_a_transaction_a_worker_ends_it_first(
+    folder: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.ready(more=AFTER_CLOSE)
+    reached = []
+
+    def busy(bench: Bench, *, tidy: bool) -> None:
+        with bench.store.begin() as tx:
+            os.kill(os.getpid(), signal.SIGTERM)
+            tx.results.note(bench.project.id, "half", "the first of two")
+            time.sleep(0.2)
+            tx.results.note(bench.project.id, "half", "the second of two")
+        reached.append("after the transaction")
+        time.sleep(30)
+        reached.append("after the work")
+
+    monkeypatch.setattr("workbench.scheduler.watch.look", busy)
+    assert folder.type("run").code == 0
+    assert reached in (["after the transaction"], [])
+    assert len(events(folder, "half")) == 2
+    assert shown(folder)["workers"] == []
+
+
+def test_a_project_that_is_mended_or_added_is_looked_after_without_a_new_start(
+    folder: Any, tmp_path: Path
+) -> None:
+    folder.ready(more=AFTER_CLOSE)
+    lines: list[str] = []
+    worker = Worker([folder.path], Diary(lines.append))
+    text = (folder.path / "workbench.toml").read_text()
+    folder.write("[project", "workbench.toml")
+    assert not worker.once()
+    assert "is not valid TOML" in lines[-1]
+    folder.write(text)
+    assert Worker([folder.path], Diary(lines.append)).once()
+    assert rounds(folder) == ["labeling"]
+    below = folder.path / "data" / "copy"
+    below.mkdir(parents=True, exist_ok=True)
+    (below / "workbench.toml").write_text(text)
+    hidden = tmp_path / "others" / ".hidden"
+    hidden.mkdir(parents=True)
+    (hidden / "workbench.toml").write_text(text)
+    assert find_projects([folder.path, folder.path / "workbench.toml"]) == [folder.path / "workbench.toml"]
+    assert find_projects([tmp_path / "others"]) == []

@@ -15,11 +15,12 @@ from workbench.scheduler.acts import TIDY_EVERY
 from workbench.scheduler.bench import Bench
 from workbench.scheduler.diary import Diary
 from workbench.scheduler.look import claim, look
-from workbench.steps.mending import in_words, passes
+from workbench.steps.mending import in_words
 from workbench.storage.store import Store, open_store
 
 #: Seconds on a clock that only runs forward.
 Ticking = Callable[[], float]
+LONGEST = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,10 +107,15 @@ class Watched:
         settings = load_settings(self.path)
         if self.opened is not None and self.opened.settings == settings:
             return self.opened
-        self.close()
         store = open_store(settings.database_url, actor=self._worker)
-        store.check()
-        self.opened = Opened(settings=settings, store=store, project=ensure_project(store, settings))
+        try:
+            store.check()
+            project = ensure_project(store, settings)
+        except BaseException:
+            store.close()
+            raise
+        self.close()
+        self.opened = Opened(settings=settings, store=store, project=project)
         return self.opened
 
     def _uses(self, store: Store | None) -> None:
@@ -124,8 +130,9 @@ class Watched:
         return True
 
     def _failed(self, error: Exception) -> None:
-        """What could not even be noted in the database is said, and tried again later and later."""
+        """What could not even be noted in the database is said once, and tried again soon."""
         self._failures += 1
-        pause = pause_after(self._failures, heals=passes(error), coin=0.0).total_seconds()
-        self._not_before = self._ticking() + pause
-        self._diary.say("failed", f"{in_words(error)} (tried again in {pause:.0f} s)", self.name)
+        pause = pause_after(self._failures, heals=True, coin=0.0)
+        # To look at a file, or whether a database is there, costs nothing: whoever mends it waits a minute.
+        self._not_before = self._ticking() + min(pause, LONGEST).total_seconds()
+        self._diary.say_once("failed", in_words(error), self.name)
