@@ -80,20 +80,22 @@ class Tasks:
         self, project_id: int, labeler: str, item_keys: Iterable[str]
     ) -> dict[tuple[int, str], Task]:
         """Our tasks at a labeler by round number and item key."""
+        numbers = dict(
+            self._connection.execute(
+                sa.select(round_.c.id, round_.c.number).where(round_.c.project_id == project_id)
+            )
+            .tuples()
+            .all()
+        )
         found: dict[tuple[int, str], Task] = {}
         for chunk in chunked(item_keys):
+            # In two steps: as one join, PostgreSQL reads every task there is when its statistics are old.
+            there = sa.select(item.c.id).where(item.c.project_id == project_id, item.c.key.in_(chunk))
+            ids = self._connection.execute(there).scalars().all()
             rows = self._connection.execute(
-                _TASK.join(round_, round_.c.id == task.c.round_id)
-                .add_columns(round_.c.number)
-                .where(
-                    round_.c.project_id == project_id,
-                    task.c.labeler == labeler,
-                    # The index on keys begins with the project.
-                    item.c.project_id == project_id,
-                    item.c.key.in_(chunk),
-                )
-            )
-            found.update({(row.number, row.item_key): to_task(row) for row in rows})
+                _TASK.where(task.c.item_id.in_(ids), task.c.labeler == labeler)
+            ).all()
+            found.update({(numbers[row.round_id], row.item_key): to_task(row) for row in rows})
         return found
 
     def in_state(self, project_id: int, state: TaskState) -> list[Task]:
