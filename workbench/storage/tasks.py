@@ -80,13 +80,8 @@ class Tasks:
         self, project_id: int, labeler: str, item_keys: Iterable[str]
     ) -> dict[tuple[int, str], Task]:
         """Our tasks at a labeler by round number and item key."""
-        numbers = dict(
-            self._connection.execute(
-                sa.select(round_.c.id, round_.c.number).where(round_.c.project_id == project_id)
-            )
-            .tuples()
-            .all()
-        )
+        rounds = sa.select(round_.c.id, round_.c.number).where(round_.c.project_id == project_id)
+        numbers = {row.id: row.number for row in self._connection.execute(rounds)}
         found: dict[tuple[int, str], Task] = {}
         for chunk in chunked(item_keys):
             # In two steps: as one join, PostgreSQL reads every task there is when its statistics are old.
