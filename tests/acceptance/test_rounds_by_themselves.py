@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
+from workbench.config.load import load_settings
 from workbench.scheduler.bench import Bench
 from workbench.scheduler.diary import Diary
 from workbench.scheduler.places import find_projects
@@ -48,7 +49,7 @@ def started() -> Iterator[Callable[..., subprocess.Popen[str]]]:
 
 
 def opened(folder: Any) -> Store:
-    return open_store(f"sqlite:///{folder.path / 'workbench.db'}")
+    return open_store(load_settings(folder.path / "workbench.toml").database_url)
 
 
 def rounds(folder: Any) -> list[str]:
@@ -72,9 +73,12 @@ def until(met: Callable[[], bool], what: str, act: Callable[[], object] = lambda
     pytest.fail(f"waited in vain for: {what}")
 
 
+@pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
 def test_two_workers_one_of_them_killed_run_three_rounds_and_double_nothing(
-    folder: Any, started: Callable[..., subprocess.Popen[str]]
+    folder: Any, started: Callable[..., subprocess.Popen[str]], kind: str, request: pytest.FixtureRequest
 ) -> None:
+    if kind == "postgresql":
+        folder.write(f"WORKBENCH_DATABASE_URL={request.getfixturevalue('postgresql_database')}\n", ".env")
     folder.ready(more=f"{AFTER_CLOSE}max_rounds = 3\n")
     workers = {process.pid: process for process in (started(folder), started(folder))}
     ada = folder.person()
