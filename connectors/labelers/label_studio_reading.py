@@ -35,7 +35,12 @@ def project_by_id(client: LabelStudioClient, project_id: str) -> Row:
         LabelerRefused: There is none with this id.
     """
     with naming_project(project_id):
-        return read_json(client.get(f"/api/projects/{number(project_id)}/"), dict)
+        response = client.get(f"/api/projects/{number(project_id)}/")
+        project = read_json(response, dict)
+        # Taken for a project, an answer without an id would have another one made in its place.
+        if "id" not in project:
+            raise not_label_studio(response)
+        return project
 
 
 def projects_titled(client: LabelStudioClient, title: str) -> Iterator[Row]:
