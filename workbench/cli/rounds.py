@@ -198,6 +198,8 @@ def _show_page(page: dict[str, Any]) -> None:
     say(f"Round {page['round']}: {page['state']}, batch of {page['batch']}, chosen by {page['chosen_by']}.")
     if page["error"]:
         say(f"It failed: {page['error']}\nType `workbench round resume` when that is mended.")
+    if page["held_by"]:
+        say(f"Held by {page['held_by']}.")
     for words in page["away"]:
         say(words)
     if page["picks"]:

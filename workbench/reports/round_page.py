@@ -1,5 +1,6 @@
 """Everything about one round, for people who want to know what happened."""
 
+from datetime import datetime
 from typing import Any
 
 from workbench.domain.absence import title
@@ -48,6 +49,7 @@ def round_page(tx: Transaction, project: Project, number: int | None) -> dict[st
         "batch": len(picks) or found.batch_size,
         "seed": found.seed,
         "error": found.error,
+        "held_by": _holder(found, tx.now),
         "away": [_away(absence) for absence in tx.projects.absences(project.id)],
         "picks": picks,
         "events": [
@@ -55,6 +57,16 @@ def round_page(tx: Transaction, project: Project, number: int | None) -> dict[st
             for event in tx.results.events(project.id, Wanted(round_id=found.id, limit=MOST_EVENTS))
         ],
     }
+
+
+def _holder(found: Round, now: datetime) -> str | None:
+    """Who works on the round, and how fresh that is; None when nobody does."""
+    if not found.lease_owner or not found.lease_until:
+        return None
+    left = (found.lease_until - now).total_seconds()
+    if left < 0:
+        return f"{found.lease_owner}, whose lease ended {-left:.0f} s ago"
+    return f"{found.lease_owner}, whose lease runs for {left:.0f} s more and is renewed while it lives"
 
 
 def _away(absence: Absence) -> str:
