@@ -29,7 +29,8 @@ from tests.faults.working import everybody, finish_stubbornly
 
 pytestmark = pytest.mark.chaos
 
-TOGETHER = 4
+#: Faults in one run.
+TOGETHER = 6
 AGAIN = Patience(attempts=3, first_pause=0.05, ceiling=4.0)
 
 
