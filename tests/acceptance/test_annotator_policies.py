@@ -307,10 +307,13 @@ def test_gold_items_are_mixed_in_and_never_learnt_from_or_counted_as_bought(make
 def test_a_round_is_over_when_its_own_items_are_answered(make: Make) -> None:
     world = make(GOLD, gold=6)
     world.ask()
-    world.work("ada", lambda key: None if key.startswith("gold") else truth(key))
+    for key, task in world.tasks().items():
+        if not key.startswith("gold"):
+            world.person("ada").annotate(str(task.external_id), truth(key), seconds=1.0)
     told = world.tell()
     assert told.round is not None
     assert told.round.state == "closed"
+    assert world.promised() == (0, 3), "the gold that is left may still be answered"
 
 
 def test_gold_annotations_are_paid_for_from_the_same_budget(make: Make) -> None:

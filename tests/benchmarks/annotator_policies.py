@@ -1,6 +1,6 @@
 """What a fixed number of annotations buys when annotators err: one opinion, several, or as many as needed.
 
-    python tests/benchmarks/annotator_policies.py [--seeds 5] [--first-seed 0] [--annotations 400]
+    python tests/benchmarks/annotator_policies.py [--seeds 6] [--first-seed 0] [--annotations 240]
 [--people usual|careful|rough] [--arms NAME …]
 
 scikit-learn's digits as rows of numbers; five people whose errors are their own. Each arm runs whole rounds
@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
+from scipy.stats import t
 from sklearn.datasets import load_digits
 
 from connectors.labelers.embedded import EmbeddedLabeler
@@ -151,12 +152,20 @@ def bought(parts: Parts, truths: dict[str, str]) -> Bought:
     return Bought(point.value or math.nan, len(examples), right)
 
 
+def half_width(gains: list[float]) -> float:
+    """Half of the 95 % interval of a mean, by Student's t."""
+    count = len(gains)
+    if count < 2:
+        return math.nan
+    return float(t.ppf(0.975, count - 1)) * statistics.stdev(gains) / math.sqrt(count)
+
+
 def main() -> None:
     """Print one line an arm."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, default=6)
     parser.add_argument("--first-seed", type=int, default=0)
-    parser.add_argument("--annotations", type=int, default=400)
+    parser.add_argument("--annotations", type=int, default=240)
     parser.add_argument("--people", choices=list(PEOPLE), default="usual")
     parser.add_argument("--arms", nargs="+", choices=list(ARMS), default=list(ARMS))
     asked = parser.parse_args()
@@ -168,7 +177,7 @@ def main() -> None:
         values = [found.accuracy for found in runs]
         base = base or values
         gains = [value - other for value, other in zip(values, base, strict=True)]
-        error = 1.96 * statistics.stdev(gains) / math.sqrt(len(gains)) if len(gains) > 1 else math.nan
+        error = half_width(gains)
         print(
             f"{name:32} accuracy {statistics.mean(values):.3f}  "
             f"gain {statistics.mean(gains):+.3f} ± {error:.3f}  "
