@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +86,7 @@ def test_telling_a_part_keeps_the_round_open_and_close_goes_on(folder: Any) -> N
     assert (told["state"], told["progress"]["answered"], told["pulled"]["labels"]) == ("labeling", 4, 4)
     before = _dump(folder.path)
     again = folder.type("round", "tell", "--json").json
-    assert again["pulled"] == {"versions": 0, "labels": 0, "strangers": 0}
+    assert again["pulled"] == {"versions": 0, "labels": 0, "strangers": 0, "late": 0}
     assert _dump(folder.path) == before, "telling twice changes nothing"
     assert folder.type("round", "tell", "--close", "--json").json["state"] == "closed"
     before = _dump(folder.path)
@@ -113,6 +114,33 @@ def test_edits_and_deletions_after_the_round_are_followed(folder: Any) -> None:
     assert "deleted" in picks[second.item_key]["answers"]
     attention = folder.type("report", "--json").json["attention"]
     assert {row["item"] for row in attention} == {second.item_key}
+
+
+def _rows(path: Path, query: str) -> list[Any]:
+    with closing(sqlite3.connect(path / "workbench.db")) as database:
+        return database.execute(query).fetchall()
+
+
+def test_an_edit_after_the_round_is_learnt_from_and_leaves_the_round_as_it_was(folder: Any) -> None:
+    folder.ready()
+    folder.type("round", "ask")
+    ada = folder.person()
+    first = ada.next_task("1")
+    edited = ada.annotate(first.task_id, "low", seconds=1.0)
+    folder.label_all(ada)
+    assert folder.type("round", "tell", "--json").json["state"] == "closed"
+    kept = [f"SELECT * FROM {table}" for table in ("budget_point", "metric", "round", "model_run")]
+    before = [_rows(folder.path, query) for query in kept]
+    hashes = {row[0] for row in _rows(folder.path, "SELECT data_hash FROM model_run")}
+    ada.edit(edited, "high" if int(first.item_key[-2:]) % 3 != 2 else "middle")
+    assert folder.type("round", "tell", "--json").json["pulled"]["labels"] == 1
+    assert [_rows(folder.path, query) for query in kept] == before
+    assert folder.type("round", "ask").code == 0
+    new = _rows(folder.path, "SELECT data_hash, labels FROM model_run ORDER BY id")[-1]
+    assert new[0] not in hashes, "the next model learns the new revision"
+    revisions = "SELECT revision, current FROM label JOIN item ON item.id = item_id WHERE item.key = "
+    assert _rows(folder.path, f"{revisions}'{first.item_key}' ORDER BY revision") == [(1, 0), (2, 1)]
+    assert _rows(folder.path, kept[0]) == before[0]
 
 
 def test_what_can_not_be_a_label_is_kept_marked_and_shown(folder: Any) -> None:
@@ -234,6 +262,11 @@ def test_the_loop_works_in_python_without_a_labeling_tool(folder: Any) -> None:
         ("serve",),
         ("pool", "add"),
         ("pool", "stats"),
+        ("run",),
+        ("schedule", "show"),
+        ("schedule", "pause"),
+        ("schedule", "resume"),
+        ("schedule", "now"),
         ("round", "ask"),
         ("round", "tell"),
         ("round", "list"),

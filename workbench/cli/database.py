@@ -1,5 +1,6 @@
 """``workbench db``: upgrade, status, copy."""
 
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,12 +24,12 @@ def upgrade(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) 
     from workbench.storage.copy import note_everywhere
     from workbench.storage.store import open_store
 
-    store = open_store(load_settings(config).database_url, actor=_who())
-    before = store.status()
-    after = store.upgrade()
-    if not before.current:
-        words = f"From revision {before.found} to {after.found}"
-        note_everywhere(store, "database-upgraded", words, now=datetime.now(UTC))
+    with closing(open_store(load_settings(config).database_url, actor=_who())) as store:
+        before = store.status()
+        after = store.upgrade()
+        if not before.current:
+            words = f"From revision {before.found} to {after.found}"
+            note_everywhere(store, "database-upgraded", words, now=datetime.now(UTC))
     if as_json:
         print_json({"before": before.found, "after": after.found})
     elif before.current:
@@ -46,7 +47,8 @@ def status(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -
     from workbench.config.load import load_settings
     from workbench.storage.store import open_store
 
-    found = open_store(load_settings(config).database_url).status()
+    with closing(open_store(load_settings(config).database_url)) as store:
+        found = store.status()
     if as_json:
         print_json({"found": found.found, "needed": found.needed, "current": found.current})
     elif found.current:
