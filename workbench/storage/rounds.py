@@ -145,7 +145,7 @@ class Rounds:
             RoundProblem: The move is not allowed.
             RoundBusy: The lease was lost.
         """
-        check_move(self.get(held.id).position, target)
+        check_move(self._mine(held).position, target)
         freed = FREE if target in FINISHED else {}
         self._write(held, state=target, failed_from=None, error=None, **freed, **changes)
         self._note(held, target, words or WORDS.get(target, ""))
@@ -157,7 +157,7 @@ class Rounds:
         Raises:
             RoundProblem: It is too late, or too early, for that.
         """
-        check_rescore(self.get(held.id).position)
+        check_rescore(self._mine(held).position)
         self._write(held, state=RoundState.PLANNED, failed_from=None, error=None, scoring_run_id=None)
         return self.get(held.id)
 
@@ -177,12 +177,19 @@ class Rounds:
         Raises:
             RoundProblem: It is too late for that.
         """
-        check_cancel(self.get(held.id))
+        check_cancel(self._mine(held))
         self._write(held, state=RoundState.CANCELLED, failed_from=None, **FREE)
 
     def _note(self, current: Round, kind: str, message: str) -> None:
         facts = {"project_id": current.project_id, "round_id": current.id, "at": self._now}
         insert_one(self._connection, event, **facts, kind=kind, message=message, actor=self._actor)
+
+    def _mine(self, held: Round) -> Round:
+        """The round as it is now, unless another process has moved it on: then its state is none of ours."""
+        found = self.get(held.id)
+        if found.fence != held.fence:
+            raise overtaken(held)
+        return found
 
     def _write(self, held: Round, **values: Any) -> None:
         changed = self._connection.execute(

@@ -67,20 +67,23 @@ def test_a_lease_that_is_renewed_in_time_is_never_taken_and_one_that_is_not_is(
             tx.rounds.renew(held, SECONDS)
     clock.now += timedelta(seconds=SECONDS + 1)
     with store.begin() as tx:
-        assert _take(tx, planned, "second").fence == held.fence + 1
+        second = _take(tx, planned, "second")
+        assert second.fence == held.fence + 1
+        tx.rounds.move(second, RoundState.SCORED)
     for write in (
         lambda tx: tx.rounds.renew(held, SECONDS),
         lambda tx: tx.rounds.hold(held),
         lambda tx: tx.rounds.release(held),
         lambda tx: tx.rounds.fail(held, "too late"),
         lambda tx: tx.rounds.move(held, RoundState.SCORED),
+        lambda tx: tx.rounds.move(held, RoundState.SELECTED),
         lambda tx: tx.rounds.cancel(held),
     ):
         with pytest.raises(RoundBusy, match="taken over"), store.begin() as tx:
             write(tx)
     with store.begin() as tx:
         now = tx.rounds.get(planned.id)
-    assert (now.lease_owner, now.state) == ("second", RoundState.PLANNED)
+    assert (now.lease_owner, now.state) == ("second", RoundState.SCORED)
 
 
 def test_a_clock_that_went_back_strands_a_round_for_one_lease_and_not_for_the_hour(
