@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas
 
 METHODS = ("dawid_skene", "mace")
-DAWID_SKENE_ITERATIONS = 200
+DAWID_SKENE_ITERATIONS = 100
 #: The gain of the bound on the likelihood, in nats an answer, that is not worth another iteration. At the
 #: library's own 1e-5 probabilities were still up to 0.1 from where they go.
 DAWID_SKENE_TOLERANCE = 1e-6
