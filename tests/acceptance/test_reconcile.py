@@ -249,6 +249,16 @@ def test_an_untouched_copy_is_removed_even_where_it_is_the_one_we_know(asked: Fo
     assert len(_labels(asked)) == 1
 
 
+def test_of_three_copies_only_the_untouched_one_is_removed(asked: Folder) -> None:
+    asked.person("ada").annotate("1", "low", seconds=1.0)
+    asked.person("ben").annotate(_copy(asked, "1"), "low", seconds=1.0)
+    untouched = _copy(asked, "1")
+    assert asked.type("reconcile", "--fix").code == 0
+    assert _there(asked, "SELECT id FROM tasks ORDER BY id") == [(n,) for n in range(1, 8)]
+    assert untouched == "8"
+    assert _kinds(asked.type("reconcile", "--json")) == {("doubled", "left alone"): 1}
+
+
 def test_a_renamed_class_is_named_with_what_uses_it_and_nothing_is_changed(asked: Folder) -> None:
     asked.person().annotate("1", "middle", seconds=1.0)
     assert asked.type("round", "tell").code == 0
