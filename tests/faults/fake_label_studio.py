@@ -66,6 +66,8 @@ class FakeLabelStudio:
             if path[:1] == ["projects"]:
                 return self._asked_of_projects(method, path, body)
             match method, path:
+                case "GET", ["version"]:
+                    return 200, {"release": "1.23.2"}
                 case "GET", ["users"]:
                     return 200, USERS
                 case "GET", ["tasks"]:

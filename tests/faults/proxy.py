@@ -189,11 +189,11 @@ FAULTS: dict[str, Fault] = {
 
 
 class Planned(NamedTuple):
-    """The nth request of a kind meets a fault."""
+    """The nth request of a kind meets a fault: one of ``FAULTS`` by name, or one of a test's own."""
 
     kind: str
     nth: int
-    fault: str
+    fault: str | Fault
 
 
 class FaultyProxy:
@@ -245,7 +245,8 @@ class FaultyProxy:
                 exchange.answer(exchange.carry_out())
                 return
             self.happened.append(planned)
-            FAULTS[planned.fault](exchange)
+            fault = FAULTS[planned.fault] if isinstance(planned.fault, str) else planned.fault
+            fault(exchange)
 
     @contextmanager
     def _passing(self, kind: str) -> Any:

@@ -17,10 +17,16 @@ from connectors.labelers.embedded import EmbeddedLabeler
 from connectors.labelers.embedded_people import embedded_annotator
 from connectors.labelers.label_studio import connect
 from connectors.labelers.label_studio_people import invite_person
+from tests.faults.comparing import ask_database
 from tests.faults.killing import Places, Scene, sweep, work
-from tests.faults.little_project import PEOPLE, prepare
+from tests.faults.little_project import BUDGET, PEOPLE, prepare
+from tests.faults.working import ROUNDS, everybody
+from workbench.scheduler.diary import Diary
+from workbench.scheduler.worker import Worker
 
 pytestmark = pytest.mark.chaos
+
+BY_ITSELF = f"{BUDGET}[schedule]\nafter_close = true\nmax_rounds = {ROUNDS}\n"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -75,6 +81,32 @@ def test_killed_anywhere_the_embedded_loop_ends_the_same(embedded: Scene, tmp_pa
 def test_killed_between_beats_of_the_lease_the_loop_ends_the_same(embedded: Scene, tmp_path: Path) -> None:
     busy = replace(embedded, lease_seconds=0.03)
     sweep(busy, tmp_path, int(os.environ.get("CHAOS_RUNS", "15")) // 3, at_least=150)
+
+
+@pytest.mark.timeout(7200)
+def test_killed_anywhere_a_worker_that_runs_rounds_by_itself_ends_the_same(
+    embedded: Scene, tmp_path: Path
+) -> None:
+    prepare(tmp_path / "scheduled", "chaos", "embedded", more=BY_ITSELF)
+    by_itself = replace(
+        embedded,
+        labeler=lambda directory: EmbeddedLabeler(directory / "data" / "labeler.db"),
+        template=tmp_path / "scheduled",
+        drive=look_after,
+    )
+    sweep(by_itself, tmp_path, int(os.environ.get("CHAOS_RUNS", "15")) // 3, at_least=150)
+
+
+def look_after(config: Path, _labeler: Any, people: list[Any], _places: Places, _seconds: float) -> None:
+    """Have one worker after another do what is to be done, and people answer what they are served."""
+    for _ in range(10):
+        Worker([config], Diary(lambda _line: None)).once()
+        states = [state for (state,) in ask_database(config, "SELECT state FROM round")]
+        if states == ["closed"] * ROUNDS:
+            return
+        if ask_database(config, "SELECT id FROM labeler_link"):
+            everybody(people)("1")
+    raise AssertionError(f"stuck: {states}")
 
 
 @pytest.mark.external
