@@ -1,5 +1,6 @@
 """What is left of a run, without what differs in any two runs: the law is that a fault changes none of it."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +35,14 @@ def ask_database(config: Path, query: str) -> list[tuple[Any, ...]]:
     try:
         with engine.connect() as connection:
             plain = connection.execution_options(reading=True)
-            return [tuple(row) for row in plain.execute(sa.text(query))]
+            return [tuple(map(_plain, row)) for row in plain.execute(sa.text(query))]
     finally:
         engine.dispose()
+
+
+def _plain(value: Any) -> Any:
+    """The same on every database: PostgreSQL reads JSON, SQLite leaves it as it was written."""
+    return json.dumps(value) if isinstance(value, dict | list) else value
 
 
 def what_is_left(config: Path) -> dict[str, list[Any]]:
