@@ -23,7 +23,7 @@ from workbench.domain.rounds import Round, RoundState
 from workbench.reports.round_page import round_page
 from workbench.steps.leases import lease
 from workbench.steps.parts import Parts
-from workbench.steps.pull import Pulled, pull
+from workbench.steps.pull import Pulled, keep, pull
 from workbench.steps.push import push, release
 from workbench.steps.tidy import take_back, tidy_waiting
 from workbench.storage.diary import Wanted
@@ -250,6 +250,34 @@ def test_when_nothing_happens_the_cursor_follows_the_slower_of_both_clocks(
         later(hours=4)
         pull(parts)
         assert _known_link(parts).cursor == begun + timedelta(hours=expected)
+
+
+def test_two_pulls_that_each_see_half_of_the_answers_know_all_of_them_in_the_end(
+    store: Store, empty_database_url: str, tmp_path: Path
+) -> None:
+    keys = [f"item-{number:04d}" for number in range(60)]
+    with Prepared() as first, Prepared() as second:
+        parts = make_parts(store, first, tmp_path, labeler_section={"overlap": 2})
+        current = select(parts, keys)
+        _link(parts)
+        for labeler, half in ((first, slice(0, 1)), (second, slice(1, 2))):
+            labeler.tasks = tuple(
+                replace(task, annotations=task.annotations[half], updated_at=task.updated_at - timedelta(1))
+                for task in answered(parts, current, keys, each=2)
+            )
+        other = open_store(empty_database_url)
+        with store.begin() as tx:
+            tx.tasks.sent({task.id: str(task.id) for task in tx.tasks.of_round(current.id)})
+        late = threading.Thread(target=pull, args=(replace(parts, store=other, labeler=second),))
+        with store.begin() as tx:
+            keep(parts, tx, first.tasks)
+            late.start()
+            # Long enough for the other to read; with the lock it waits before it reads.
+            late.join(0.7)
+        late.join()
+        other.close()
+        assert {len(label.annotations) for label in facts(parts)["labels"]} == {2}
+        assert set(states(parts, current).values()) == {TaskState.LABELED}
 
 
 # Waking
