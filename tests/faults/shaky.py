@@ -16,8 +16,9 @@ import sqlalchemy as sa
 from connectors.errors import LabelerUnreachable, OutcomeUnknown
 from workbench.storage.store import Store, Transaction
 
-READS = ("find_tasks", "changed_tasks", "all_tasks")
-WRITES = ("open_project", "send_tasks", "delete_tasks", "release")
+STREAMS = ("changed_tasks", "all_tasks", "survey_tasks")
+READS = ("find_tasks", "count_tasks", "describe_project", *STREAMS)
+WRITES = ("open_project", "send_tasks", "delete_tasks", "release", "set_overlap", "set_predictions")
 
 
 class Killed(BaseException):
@@ -156,7 +157,7 @@ class ShakyLabeler:
         def call(*args: Any, **kwargs: Any) -> Any:
             def really() -> Any:
                 result = found(*args, **kwargs)
-                return list(result) if name in ("changed_tasks", "all_tasks") else result
+                return list(result) if name in STREAMS else result
 
             return self._call(really, writes=name in WRITES)
 

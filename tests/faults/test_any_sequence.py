@@ -33,6 +33,7 @@ from workbench.bootstrap import open_parts, remove_from_pool
 from workbench.domain.errors import WorkbenchError
 from workbench.steps.leases import this_process
 from workbench.steps.parts import Parts
+from workbench.steps.reconcile import reconcile
 from workbench.storage.engine import make_engine
 from workbench.storage.store import Transaction
 
@@ -162,6 +163,10 @@ class AnySequence(RuleBasedStateMachine):
         self.label("ada", label, 2)
         self.label("ben", CLASSES[0], 5)
         self.tells(close)
+
+    @rule(fix=st.booleans())
+    def reconciles(self, fix: bool) -> None:
+        self.act(lambda parts: reconcile(parts, fix=fix))
 
     @rule(row=st.integers(0, 23))
     def removes_an_item(self, row: int) -> None:
