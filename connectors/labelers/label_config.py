@@ -1,5 +1,6 @@
 """Label Studio's labeling configuration, made from classes and read back into them."""
 
+import re
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ SINGLE: Final = frozenset({"single", "single-radio"})
 #: The key of a task's data that holds its note, and the tag that shows it.
 NOTE: Final = "note"
 NOTE_TAG: Final = f'<Header value="${NOTE}"/>'
+#: What Label Studio takes for the name of a part of the task's data, and what keeps it from doing so.
+VARIABLE: Final = re.compile(r"\$(?=\w)")
+INVISIBLE: Final = "\u200b"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +45,7 @@ def make_label_config(task_type: TaskType, classes: Sequence[str], *, notes: boo
         LabelerRefused: A class name can not be kept by the configuration's format.
     """
     kind = task_type.value
-    choices = "".join(f"<Choice value={quoteattr(name)}{_hotkey(name)}/>" for name in classes)
+    choices = "".join(f"<Choice {_shown(name)}{_hotkey(name)}/>" for name in classes)
     config = (
         f'<View>{NOTE_TAG if notes else ""}<{OBJECT_TAG[task_type]} name="{kind}" value="${kind}"/>'
         f'<Choices name="label" toName="{kind}" choice="single" required="true" showInLine="true">'
@@ -55,6 +59,14 @@ def make_label_config(task_type: TaskType, classes: Sequence[str], *, notes: boo
     return config
 
 
+def _shown(name: str) -> str:
+    """How a class is shown; ``$word`` would show that part of the task's data, or ``undefined``."""
+    if VARIABLE.search(name) is None:
+        return f"value={quoteattr(name)}"
+    parted = VARIABLE.sub(f"${INVISIBLE}", name)
+    return f"value={quoteattr(parted)} alias={quoteattr(name)}"
+
+
 def _hotkey(name: str) -> str:
     """The key of a class that is a key itself: else 1 would stand for the first class, even for a 0."""
     return f' hotkey="{name}"' if len(name) == 1 and name.isascii() and name.isalnum() else ""
@@ -64,7 +76,7 @@ def _reads_back(config: str, classes: Sequence[str]) -> bool:
     if not classes or len(set(classes)) != len(classes) or any(name != name.strip() for name in classes):
         return False
     try:
-        found = [tag.get("value") for tag in ET.fromstring(config).iter("Choice")]  # noqa: S314
+        found = [_answer(tag) for tag in ET.fromstring(config).iter("Choice")]  # noqa: S314
         config.encode()
     except (ET.ParseError, UnicodeEncodeError):
         return False
@@ -142,7 +154,7 @@ def _control(tag: ET.Element, target: ET.Element, task_type: TaskType) -> Contro
         )
     if any(len(choice) for choice in tag.iter("Choice")):
         raise ProjectDoesNotFit(f"Choices {name!r} nests choices in choices. {_expected(task_type)}")
-    choices = tuple(choice.get("alias") or choice.get("value") or "" for choice in tag.iter("Choice"))
+    choices = tuple(_answer(choice) for choice in tag.iter("Choice"))
     return Control(
         task_type=task_type,
         name=name,
@@ -150,6 +162,11 @@ def _control(tag: ET.Element, target: ET.Element, task_type: TaskType) -> Contro
         variable=variable.removeprefix("$"),
         classes=choices,
     )
+
+
+def _answer(choice: ET.Element) -> str:
+    """What choosing it is stored as."""
+    return choice.get("alias") or choice.get("value") or ""
 
 
 def _expected(task_type: TaskType) -> str:

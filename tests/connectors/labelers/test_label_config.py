@@ -1,5 +1,8 @@
 """Class names survive the way into the configuration and back."""
 
+import re
+import xml.etree.ElementTree as ET
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
@@ -24,6 +27,15 @@ def test_classes_come_back_as_they_were_or_are_refused(classes: list[str], task_
 @pytest.mark.parametrize("name", ['say "x"', "it's", "<b>", "a & b", "🐈", "&amp;", "a\tb", "a\nb", "$text"])
 def test_unusual_class_names_are_kept(name: str) -> None:
     assert read_label_config(make_label_config(TaskType.TEXT, [name]), TaskType.TEXT).classes == (name,)
+
+
+def test_no_class_is_shown_as_a_part_of_the_tasks_data() -> None:
+    """Label Studio puts data, or ``undefined``, where a choice holds a dollar and a word."""
+    config = make_label_config(TaskType.TEXT, ["$text", "about $5", "5 $", "cat"])
+    shown = [tag.get("value") for tag in ET.fromstring(config).iter("Choice")]
+    assert [name for name in shown if name and re.search(r"\$\w", name)] == []
+    assert [name.replace("\u200b", "") for name in shown if name] == ["$text", "about $5", "5 $", "cat"]
+    assert "alias" not in make_label_config(TaskType.TEXT, ["5 $", "cat"])
 
 
 TEXT = '<Text name="t" value="$body"/>'
