@@ -89,6 +89,30 @@ def test_confusion_is_of_one_person_and_a_stranger_is_refused(crowded: Any) -> N
     assert "workbench annotators show" in refused.err
 
 
+def test_what_looks_like_markup_is_printed_as_it_is(folder: Any) -> None:
+    strange = ("[/red]", "<b>", "[bold]x")
+    folder.configure(classes=strange)
+    names = dict(zip(CLASSES, strange, strict=True))
+    folder.numbers()
+    text = (folder.path / "items.csv").read_text()
+    for plain, other in names.items():
+        text = text.replace(plain, other)
+    (folder.path / "items.csv").write_text(text)
+    assert folder.type("db", "upgrade").code == 0
+    assert folder.type("pool", "add", "items.csv", "--features", "x,y", "--key", "key").code == 0
+    assert folder.type("round", "ask").code == 0
+    for name in ("[/i]", "ben"):
+        person = folder.person(name)
+        while (task := person.next_task("1")) is not None:
+            person.annotate(task.task_id, names[_truth(task.item_key)], seconds=2.0)
+    folder.type("round", "tell")
+    for command in (("show",), ("agreement",), ("confusion", "[/i]")):
+        shown = folder.type("annotators", *command)
+        assert shown.code == 0, shown.err
+    assert all(f"said {name}" in shown.out for name in strange)
+    assert "[/i]" in shown.out
+
+
 def test_tables_are_printed_and_the_report_has_every_panel(crowded: Any) -> None:
     assert "eve" in crowded.type("annotators", "show").out
     assert "alpha" in crowded.type("annotators", "agreement").out

@@ -48,12 +48,13 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str 
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False)
+    # Text, not markup: names of people, classes and items are anybody's strings.
+    heading = None if title is None else Text(title, style="table.title")
+    table = Table(box=box.SIMPLE_HEAD, title=heading, title_justify="left", pad_edge=False)
     numeric = [all(isinstance(row[i], int | float | None) for row in rows) for i in range(len(columns))]
     for name, right in zip(columns, numeric, strict=True):
-        table.add_column(name, justify="right" if right else "left", overflow="fold")
+        table.add_column(Text(name), justify="right" if right else "left", overflow="fold")
     for row in rows:
-        # Text, not markup: item keys are anybody's strings.
         table.add_row(*(Text(_cell(value)) for value in row))
     return table
 

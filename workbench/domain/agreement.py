@@ -6,7 +6,7 @@ from itertools import combinations
 from math import sqrt
 from typing import NamedTuple
 
-from workbench.domain.intervals import Z
+from workbench.domain.intervals import Interval, Z, wilson
 
 Answers = Mapping[str, str]
 
@@ -36,8 +36,8 @@ def krippendorff_alpha(items: Iterable[Answers]) -> Agreement:
     """Compute Krippendorff's alpha for nominal data, with missing answers.
 
     alpha = 1 − D_observed / D_expected (Krippendorff 2011, Computing Krippendorff's Alpha-Reliability).
-    Items that fewer than two people answered do not count. The interval is the jackknife's over items.
-    O(answers).
+    Items that fewer than two people answered do not count. The interval is the jackknife's over items; where
+    all agreed or all differed nothing varies, and it is Wilson's of the share of items. O(answers).
     """
     units = [_unit(answers) for answers in items if len(answers) > 1]
     total: Counter[str] = Counter()
@@ -49,6 +49,9 @@ def krippendorff_alpha(items: Iterable[Answers]) -> Agreement:
     value = _alpha(n, squares, observed)
     if value is None:
         return Agreement(None, None, None, len(units))
+    if observed in (0.0, n):
+        agreed = wilson(0 if observed else len(units), len(units))
+        return Agreement(value, *_beyond(agreed, (n * n - squares) / (n * (n - 1))), len(units))
     without = [
         left for unit in units if (left := _alpha_without(unit, total, n, squares, observed)) is not None
     ]
@@ -85,11 +88,18 @@ def _jackknife(value: float, without: Sequence[float]) -> tuple[float, float]:
     return max(-1.0, value - reach), min(1.0, value + reach)
 
 
+def _beyond(agreed: Interval, expected: float) -> tuple[float, float]:
+    """An interval of agreement as one beyond chance, by which ``expected`` of all pairs differ."""
+    low, high = (1 - (1 - end) / expected for end in agreed)
+    return max(-1.0, low), min(1.0, high)
+
+
 def cohen_kappa(pairs: Iterable[tuple[str, str]]) -> Agreement:
     """Compute Cohen's kappa of two people from their answers to the same items.
 
     kappa = (p_observed − p_chance) / (1 − p_chance); the interval is from the large-sample variance of
-    Fleiss, Cohen and Everitt (1969, https://doi.org/10.1037/h0028106).
+    Fleiss, Cohen and Everitt (1969, https://doi.org/10.1037/h0028106); where they always or never agreed,
+    Wilson's of the share.
     """
     table = Counter(pairs)
     n = sum(table.values())
@@ -101,6 +111,9 @@ def cohen_kappa(pairs: Iterable[tuple[str, str]]) -> Agreement:
     if n == 0 or chance == 1:
         return Agreement(None, None, None, n)
     kappa = (observed - chance) / (1 - chance)
+    agreed = sum(table[a, a] for a in classes)
+    if agreed in (0, n):
+        return Agreement(kappa, *_beyond(wilson(agreed, n), 1 - chance), n)
     same = sum(table[a, a] / n * (1 - (first[a] + second[a]) * (1 - kappa)) ** 2 for a in classes)
     other = sum(table[a, b] / n * (second[a] + first[b]) ** 2 for a in classes for b in classes if a != b)
     variance = (same + (1 - kappa) ** 2 * other - (kappa - chance * (1 - kappa)) ** 2) / (

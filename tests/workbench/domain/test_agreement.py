@@ -87,6 +87,20 @@ def test_alpha_is_one_when_all_agree_nothing_when_there_is_one_answer_only_and_a
     assert guessed.high - guessed.low < 0.1
 
 
+@pytest.mark.parametrize("n", [2, 6, 50])
+def test_a_few_items_without_any_disagreement_do_not_show_that_there_is_none(n: int) -> None:
+    pairs = [("ab"[i % 2], "ab"[i % 2]) for i in range(n)]
+    alpha, kappa = krippendorff_alpha({"ada": a, "ben": b} for a, b in pairs), cohen_kappa(pairs)
+    never = cohen_kappa([(a, "a" if a == "b" else "b") for a, _ in pairs])
+    assert alpha.value == kappa.value == alpha.high == kappa.high == 1
+    # Half of all pairs differ by chance; of n items that all agree, Wilson's interval begins at n / (n + z²).
+    assert kappa.low == pytest.approx(max(-1, 1 - 2 * Z * Z / (n + Z * Z)))
+    assert alpha.low is not None
+    assert alpha.low < 0.95
+    assert (never.value, never.low) == (-1, -1)
+    assert never.high == pytest.approx(min(1, -1 + 2 * Z * Z / (n + Z * Z)))
+
+
 def test_the_interval_of_alpha_holds_the_truth_about_as_often_as_it_says() -> None:
     """Two people who each say the truth of one of two even classes with probability 0.9: alpha is 0.64."""
     hits = 0
