@@ -16,7 +16,10 @@ from workbench.steps.parts import Parts
 
 @contextmanager
 def answering(parts: Parts) -> Iterator[None]:
-    """Note, around work with the labeler, whether it answers. Blocks of this kind do not nest."""
+    """Note, around work with the labeler, whether it answers. Blocks of this kind do not nest.
+
+    Only around work that asks it something: a block that ends well says that it has answered.
+    """
     try:
         yield
     except (LabelerUnreachable, OutcomeUnknown) as error:

@@ -57,8 +57,10 @@ def ask_for_more(parts: Parts) -> None:
         if asked:
             words = f"One more opinion is asked for of {asked} items in doubt"
             tx.results.note(parts.project.id, "more-opinions", words, round_id=current.id)
-    with answering(parts):
-        bring_overlaps(parts, link, current)
+    # Also when nothing has changed now: whoever was killed in between has asked, and not told.
+    if _overlaps(parts, current):
+        with answering(parts):
+            bring_overlaps(parts, link, current)
 
 
 def ask_no_more(parts: Parts, *, all_of_them: bool = False) -> None:
@@ -99,15 +101,19 @@ def _enough(parts: Parts, tx: Transaction, least: int) -> dict[Task, int]:
 
 def bring_overlaps(parts: Parts, link: LabelerLink, current: Round) -> None:
     """Tell the labeler which tasks of a round need another number of answers than the project's."""
+    overlaps = _overlaps(parts, current)
+    if overlaps:
+        parts.labeler.set_overlap(link.external_id, overlaps)
+
+
+def _overlaps(parts: Parts, current: Round) -> dict[str, int]:
     with parts.store.read() as tx:
         tasks = tx.tasks.of_round(current.id)
-    overlaps = {
+    return {
         task.external_id: task.overlap
         for task in tasks
         if task.external_id and task.overlap is not None and task.state in AT_THE_LABELER
     }
-    if overlaps:
-        parts.labeler.set_overlap(link.external_id, overlaps)
 
 
 def _changes(parts: Parts, tx: Transaction, current: Round) -> Iterator[Change]:

@@ -61,17 +61,30 @@ def tidy_waiting(parts: Parts) -> None:
     with parts.store.read() as tx:
         rounds = tx.rounds.all(parts.project.id)
         waiting = {task.round_id for state in WAITING for task in tx.tasks.in_state(parts.project.id, state)}
+        link = tx.projects.link(parts.project.id, parts.labeler.name)
+    due = [found for found in rounds if found.id in waiting and found.state is not RoundState.CANCELLED]
+    if link is None or not due:
+        return
     with answering(parts):
-        for current in rounds:
-            if current.id in waiting and current.state is not RoundState.CANCELLED:
-                tidy_round(parts, current)
+        for current in due:
+            tidy_round(parts, current)
 
 
 def take_back(parts: Parts) -> None:
     """Delete the tasks of cancelled rounds at the labeler; one that was touched meanwhile stays there.
 
-    Run again after a kill, it does what is left.
+    Run again after a kill, it does what is left. Where nothing is left the labeler is not asked, and whether
+    it answers is not known.
     """
+    with parts.store.read() as tx:
+        link = tx.projects.link(parts.project.id, parts.labeler.name)
+        left = any(
+            task.labeler == parts.labeler.name
+            for task in tx.tasks.in_state(parts.project.id, TaskState.CANCELLED)
+        )
+    if link is None or not left:
+        take_back_now(parts)
+        return
     with answering(parts):
         take_back_now(parts)
 

@@ -16,6 +16,7 @@ from connectors.labelers.embedded import EmbeddedLabeler
 from connectors.labelers.embedded_people import embedded_annotator
 from connectors.labelers.records import OutgoingTask, RemoteTask
 from tests.benchmarks.sync_cases import answered, make_parts, select
+from workbench import loop
 from workbench.domain.absence import CEILING_SECONDS, back_off, in_words, title
 from workbench.domain.errors import RoundBusy
 from workbench.domain.records import LabelerLink, LabelStatus, TaskState
@@ -370,6 +371,23 @@ def test_an_absence_is_told_once_when_it_begins_and_once_when_it_ends(local: Sto
             assert round_page(tx, parts.project, current.number)["away"] == []
         assert [event.kind for event in diary] == ["labeler-away", "labeler-back"]
         assert diary[1].message == "Embedded was away for 7 h 12 min; it was tried 12 times"
+
+
+def test_whoever_has_asked_nothing_does_not_say_that_the_labeler_is_back(
+    local: Store, tmp_path: Path
+) -> None:
+    with Moody() as labeler:
+        parts = make_parts(local, labeler, tmp_path)
+        bring(parts)
+        labeler.mood = LabelerUnreachable("nobody is there")
+        for attempt in range(1, 5):
+            # What a worker does at every attempt; ahead of the reading comes what has nothing to ask.
+            with pytest.raises(LabelerUnreachable):
+                loop.tell(parts)
+            assert _known_link(parts).attempts == attempt
+            later(minutes=5)
+        assert events(parts)[-1] == "labeler-away"
+        assert "labeler-back" not in events(parts)
 
 
 def test_a_labeler_that_asks_to_wait_is_left_alone_as_long(local: Store, tmp_path: Path) -> None:
