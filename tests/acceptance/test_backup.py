@@ -1,5 +1,6 @@
 """A backup is whole or not there, and what is restored from it goes on as if nothing had happened."""
 
+import json
 import signal
 import sqlite3
 import stat
@@ -111,6 +112,25 @@ def _with(name: str) -> Callable[[bytes], bytes]:
     return change
 
 
+def _naming(database: str) -> Callable[[bytes], bytes]:
+    """A manifest that says that the database is another file than it is."""
+
+    def change(content: bytes) -> bytes:
+        made = BytesIO()
+        with tarfile.open(fileobj=BytesIO(content)) as old, tarfile.open(fileobj=made, mode="w") as new:
+            for member in old:
+                read = old.extractfile(member)
+                assert read is not None
+                content = read.read()
+                if member.name == "manifest.json":
+                    content = json.dumps({**json.loads(content), "database": database}).encode()
+                    member.size = len(content)
+                new.addfile(member, BytesIO(content))
+        return made.getvalue()
+
+    return change
+
+
 DAMAGES: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "a bit": (_flip, "not what it was"),
     "cut in the middle": (lambda content: content[: len(content) // 2], "cut short"),
@@ -119,6 +139,9 @@ DAMAGES: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "a file more": (_with("data/extra"), "not what it was"),
     "a path that climbs": (_with("../outside"), "names the path"),
     "an absolute path": (_with("/tmp/outside-of-everything"), "names the path"),
+    "a database that is not in it": (_naming("other.db"), "no database"),
+    "a database elsewhere": (_naming("/tmp/outside-of-everything"), "no database"),
+    "a database that is none": (_naming("workbench.toml"), "database can not be read"),
     "no tar at all": (lambda _content: b"hello", "no tar file"),
 }
 

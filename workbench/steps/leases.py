@@ -19,6 +19,8 @@ from workbench.storage.patience import patiently
 PASSING = (DatabaseAway, LabelerUnreachable, OutcomeUnknown)
 #: Of a process that lives, but whose start can not be read.
 ALIVE = "alive"
+#: The kernel's letters for a process that has ended and is still on its list.
+ENDED = ("Z", "X")
 
 
 def this_process() -> str:
@@ -149,9 +151,12 @@ def _started(pid: int) -> str:
     """When a process started, in the kernel's own units; empty when there is none or no way to know."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
-    except FileNotFoundError:
+    except OSError:
+        # Not there, gone while it was read, or hidden from us.
         return _alive(pid)
-    return stat.rpartition(")")[2].split()[19]
+    state, *facts = stat.rpartition(")")[2].split()
+    # Killed, and not yet taken note of by whoever started it, as in a container without an init.
+    return "" if state in ENDED else facts[18]
 
 
 def _alive(pid: int) -> str:

@@ -5,7 +5,7 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-from workbench.domain.errors import ArtifactProblem
+from workbench.domain.errors import ArtifactProblem, DatabaseProblem
 from workbench.storage.archive import MANIFEST, FileFacts, Manifest, check_name, damaged, pump, read_manifest
 from workbench.storage.copy import database_contents
 from workbench.storage.store import open_store
@@ -67,6 +67,9 @@ def _unpack(path: Path, folder: Path) -> Manifest:
     if manifest is None:
         raise damaged(path, "it is cut short")
     _compare(path, manifest, found)
+    if manifest.database not in found:
+        # Its name is a stranger's word: taken at that, it could lead anywhere.
+        raise damaged(path, "it holds no database")
     _compare_tables(path, folder / manifest.database, manifest)
     return manifest
 
@@ -87,5 +90,7 @@ def _compare_tables(path: Path, database: Path, manifest: Manifest) -> None:
             tables = {name: tuple(content) for name, content in database_contents(store).items()}
             if tables != manifest.tables:
                 raise damaged(path, "the rows of its database are not what they were")
+    except DatabaseProblem as error:
+        raise damaged(path, "its database can not be read") from error
     finally:
         store.close()
