@@ -18,6 +18,8 @@ import httpx
 REPEATABLE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE"})
 TOO_MANY_REQUESTS: Final = 429
 SERVER_FAULT: Final = 500
+#: A service that asks for more is asked again all the same: a slip must not silence us for days.
+LONGEST_WAIT: Final = 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,14 +85,18 @@ def asks_again(response: httpx.Response) -> bool:
 
 
 def retry_after(response: httpx.Response) -> float | None:
-    """Read ``Retry-After`` as seconds from now, whether it holds seconds or a date."""
-    value = response.headers.get("retry-after", "")
-    if value.isdigit():
-        return float(value)
+    """Read ``Retry-After`` as seconds from now, whether it holds seconds or a date; an hour at most."""
+    seconds = _asked(response.headers.get("retry-after", ""))
+    return None if seconds is None else min(max(0.0, seconds), LONGEST_WAIT)
+
+
+def _asked(value: str) -> float | None:
     try:
+        if value.isdecimal():
+            return float(value)
         moment = parsedate_to_datetime(value)
-    except ValueError:
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        return (moment - datetime.now(UTC)).total_seconds()
+    except (ValueError, TypeError, OverflowError):
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds())

@@ -10,11 +10,11 @@ from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 import httpx
 
-from connectors.errors import LabelerRefused
+from connectors.errors import LabelerRefused, OutcomeUnknown
 from connectors.labelers.checks import check_title
 from connectors.labelers.label_config import (
     Control,
@@ -24,6 +24,7 @@ from connectors.labelers.label_config import (
     read_label_config,
 )
 from connectors.labelers.label_studio_answers import read_json, understood
+from connectors.labelers.label_studio_changes import tasks_by_change
 from connectors.labelers.label_studio_format import MOST_WANTED_FIRST, make_settings, read_task, read_task_id
 from connectors.labelers.label_studio_hooks import ensure_webhook
 from connectors.labelers.label_studio_http import LabelStudioClient, open_client, server_root
@@ -39,10 +40,9 @@ from connectors.labelers.label_studio_reading import (
     projects_titled,
     serve_as_often_as,
     server_time,
-    tasks_by_change,
     tasks_by_id,
 )
-from connectors.labelers.label_studio_sending import check_batch, import_tasks
+from connectors.labelers.label_studio_sending import act, check_batch, import_tasks
 from connectors.labelers.label_studio_survey import describe, replace_predictions, survey
 from connectors.labelers.protocol import Labeler
 from connectors.labelers.records import (
@@ -192,12 +192,7 @@ class LabelStudioLabeler:
         if not task_ids:
             return
         with naming_project(project_id):
-            self._client.post(
-                "/api/dm/actions",
-                params={"id": "delete_tasks", "project": project_id},
-                json={"selectedItems": {"all": False, "included": [number(key) for key in task_ids]}},
-                extensions={"repeatable": True},
-            )
+            act(self._client, project_id, "delete_tasks", [number(key) for key in task_ids])
 
     def set_overlap(self, project_id: str, overlaps: Mapping[str, int]) -> None:
         """Say, by task id, how many people are to answer a task; what is so already is not written."""
@@ -206,10 +201,8 @@ class LabelStudioLabeler:
 
     def release(self, project_id: str, model_version: str) -> None:
         """Serve the predictions of this model version from now on, most wanted first."""
-        with naming_project(project_id), understood():
-            self._sdk.projects.update(
-                number(project_id), model_version=model_version, sampling=MOST_WANTED_FIRST
-            )
+        with naming_project(project_id):
+            self._change(number(project_id), {"model_version": model_version, "sampling": MOST_WANTED_FIRST})
 
     def clock(self) -> datetime | None:
         """What the server's own clock says; None when it does not tell."""
@@ -285,8 +278,15 @@ class LabelStudioLabeler:
     def _adjust(self, project: Row, spec: ProjectSpec) -> None:
         different = {name: value for name, value in make_settings(spec).items() if project.get(name) != value}
         if different:
-            with understood():
-                self._sdk.projects.update(int(project["id"]), **different)
+            self._change(project["id"], different)
+
+    def _change(self, project_id: int, values: Mapping[str, Any]) -> None:
+        with understood():
+            now = self._sdk.projects.update(project_id, **values)
+        if any(getattr(now, name, None) != value for name, value in values.items()):
+            raise OutcomeUnknown(
+                f"Label Studio does not say that project {project_id} was changed as asked. Look again."
+            )
 
     def _control(self, project_id: str) -> Control:
         config = str(project_by_id(self._client, project_id).get("label_config") or "")

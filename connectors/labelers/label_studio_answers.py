@@ -104,7 +104,7 @@ def is_api_answer(response: httpx.Response) -> bool:
 def _body(response: httpx.Response) -> Any:
     try:
         return response.json() if is_api_answer(response) else None
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 
@@ -145,6 +145,18 @@ def read_json(response: httpx.Response, expected: type[T]) -> T:
     body = _body(response)
     if not isinstance(body, expected):
         raise not_label_studio(response)
+    return body
+
+
+def fields_of(response: httpx.Response) -> dict[str, Any]:
+    """Read the object that answers a write; where it is none, the write may have happened all the same.
+
+    Raises:
+        OutcomeUnknown: The answer is something else.
+    """
+    body = _body(response)
+    if not isinstance(body, dict):
+        raise unreadable(response)
     return body
 
 

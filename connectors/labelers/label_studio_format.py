@@ -22,10 +22,6 @@ from connectors.labelers.records import (
 )
 
 Json = Mapping[str, Any]
-#: The only form of a moment that Label Studio's filters take.
-MOMENT: Final = "%Y-%m-%dT%H:%M:%S.%fZ"
-
-
 #: Stands for a moment that is unknown.
 BEGINNING: Final = datetime.min.replace(tzinfo=UTC)
 
@@ -135,7 +131,7 @@ def read_annotation(control: Control, raw: Json, who: Callable[[object], str]) -
 
 def read_task(control: Control, raw: Json, who: Callable[[object], str]) -> RemoteTask:
     """Read a task with all its annotations."""
-    annotations = raw.get("annotations") or ()
+    annotations = _list(raw.get("annotations"))
     data = _data(raw)
     return RemoteTask(
         task_id=str(raw["id"]),
@@ -151,7 +147,7 @@ def read_task(control: Control, raw: Json, who: Callable[[object], str]) -> Remo
 def read_facts(control: Control | None, raw: Json) -> TaskFacts:
     """Read a task with what it shows and what models said of it, whoever made it."""
     data = _data(raw)
-    guesses = [part for part in raw.get("predictions") or () if isinstance(part, dict)]
+    guesses = [part for part in _list(raw.get("predictions")) if isinstance(part, dict)]
     return TaskFacts(
         task_id=str(raw["id"]),
         item_key=_key(data, "item_id"),
@@ -166,7 +162,7 @@ def _read_prediction(control: Control | None, raw: Json) -> Prediction:
     score = raw.get("score")
     return Prediction(
         label=read_result(control, raw.get("result")).label if control else None,
-        score=float(score) if isinstance(score, int | float) else 0.0,
+        score=_real(score),
         model_version=str(raw.get("model_version") or ""),
     )
 
@@ -198,9 +194,14 @@ def read_moment(value: object, otherwise: datetime = BEGINNING) -> datetime:
     """Read a moment as Label Studio writes it: a naive one is UTC, an unreadable one ``otherwise``."""
     try:
         moment = datetime.fromisoformat(str(value))
-    except ValueError:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         return otherwise
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def write_moment(moment: datetime) -> str:
+    """Write a moment in the only form that Label Studio's filters take."""
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def read_seconds(value: object) -> float | None:
@@ -210,8 +211,27 @@ def read_seconds(value: object) -> float | None:
     return float(value)
 
 
+def count_of(raw: Json, name: str) -> int:
+    """Read a number of things; what is no number is none."""
+    value = raw.get(name)
+    return value if isinstance(value, int) else 0
+
+
 def _touched(raw: Json) -> bool:
-    return (raw.get("total_annotations") or 0) + (raw.get("cancelled_annotations") or 0) > 0
+    # What can not be read is taken for an answer: nothing that a person did is ever removed.
+    counts = [raw.get(name, 0) for name in ("total_annotations", "cancelled_annotations")]
+    return any(count not in (0, None) for count in counts)
+
+
+def _real(value: object) -> float:
+    try:
+        return float(value) if isinstance(value, int | float) else 0.0
+    except OverflowError:
+        return 0.0
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _data(raw: Json) -> Json:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from connectors.errors import LabelerRefused
 from connectors.labelers.label_studio_answers import Refusal, read_json
 from connectors.labelers.label_studio_http import LabelStudioClient
-from connectors.labelers.label_studio_reading import Row, number
+from connectors.labelers.label_studio_reading import Row, number, rows_of
 from connectors.labelers.protocol import SECRET_HEADER
 
 FORBIDDEN: Final = 403
@@ -23,7 +23,8 @@ def ensure_webhook(client: LabelStudioClient, project_id: str, url: str, secret:
         LabelerRefused: Label Studio does not call such addresses.
     """
     wanted = _hook(project_id, url, secret)
-    known = read_json(client.get("/api/webhooks/", params={"project": number(project_id)}), list)
+    answer = client.get("/api/webhooks/", params={"project": number(project_id)})
+    known = rows_of(answer, read_json(answer, list))
     ours = sorted((hook for hook in known if _is_ours(hook, url)), key=lambda hook: int(hook["id"]))
     try:
         if not ours:
@@ -57,14 +58,21 @@ def _is_ours(hook: Row, url: str) -> bool:
 
 
 def _tail(url: str) -> list[str]:
-    return urlsplit(url).path.split("/")[-3:]
+    try:
+        return urlsplit(url).path.split("/")[-3:]
+    except ValueError:
+        return []
 
 
 def _same(hook: Row, wanted: dict[str, Any]) -> bool:
     return all(
-        sorted(hook.get(name) or ()) == sorted(value) if name == "actions" else hook.get(name) == value
+        _set(hook.get(name)) == set(value) if name == "actions" else hook.get(name) == value
         for name, value in wanted.items()
     )
+
+
+def _set(found: object) -> set[str]:
+    return {str(part) for part in found} if isinstance(found, list) else set()
 
 
 def _reserved(url: str) -> LabelerRefused:

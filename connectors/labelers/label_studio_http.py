@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Callable, Generator
 from functools import partial
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final
 
 import httpx
@@ -20,6 +21,7 @@ from connectors.labelers.label_studio_answers import (
     KEY_VARIABLE,
     URL_VARIABLE,
     is_read,
+    not_label_studio,
     place,
     raise_for_status,
     read_json,
@@ -69,7 +71,10 @@ class LabelStudioAuth(httpx.Auth):
 
     def _keep(self, response: httpx.Response) -> None:
         raise_for_status(response)
-        self._access = str(read_json(response, dict)["access"])
+        access = read_json(response, dict).get("access")
+        if not isinstance(access, str) or not access.isascii() or not access.isprintable():
+            raise not_label_studio(response)
+        self._access = access
         self._renew_at = self._clock() + ACCESS_TOKEN_LIFE - RENEW_BEFORE
 
 
@@ -107,6 +112,8 @@ def open_client(
         base_url=url,
         auth=LabelStudioAuth(url, checked_key(key)),
         timeout=httpx.Timeout(timeout, connect=min(timeout, 10.0)),
+        # The key is all that says who we are: what is between us and the server is given nothing back.
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
         transport=transport,
         patience=patience,
     )

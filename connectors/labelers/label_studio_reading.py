@@ -3,15 +3,26 @@
 Pages are never numbered: rows move while they are read. Each page asks for what comes after the last one.
 """
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Any, Final
+from itertools import pairwise
+from typing import Any, Final, NamedTuple
+
+import httpx
 
 from connectors.errors import LabelerRefused
-from connectors.labelers.label_studio_answers import Refusal, not_label_studio, read_json
-from connectors.labelers.label_studio_format import MOMENT, read_moment
+from connectors.labelers.label_studio_answers import (
+    URL_VARIABLE,
+    Refusal,
+    fields_of,
+    not_label_studio,
+    read_json,
+    unreadable,
+)
+from connectors.labelers.label_studio_format import count_of
 from connectors.labelers.label_studio_http import LabelStudioClient
 
 Row = dict[str, Any]
@@ -19,13 +30,25 @@ Row = dict[str, Any]
 NOT_FOUND: Final = 404
 PAGE: Final = 200
 PAGE_OF_IDS: Final = 2000
-#: The list of fields also thins out what is inside an annotation, so it names those fields too.
-WITH_ANNOTATIONS: Final = (
-    "id,data,annotations,updated_at,created_at,result,completed_by,was_cancelled,lead_time,ground_truth,"
-    "parent_prediction,task"
-)
+LARGEST_ID: Final = 2**63
+#: Stamps of answers are whole seconds, and two clocks of one service are never quite the same.
+ABOUT: Final = timedelta(seconds=3)
 WITH_COUNTS: Final = "id,data,total_annotations,cancelled_annotations"
-WITH_OVERLAP: Final = "id,overlap,is_labeled,total_annotations"
+WITH_OVERLAP: Final = "id,overlap,is_labeled,annotations,completed_by,was_cancelled"
+
+
+class Answer(NamedTuple):
+    """What came back, and the object that it holds."""
+
+    response: httpx.Response
+    body: Row
+
+
+class Page(NamedTuple):
+    """Tasks, and a moment before they were chosen, by the server's clock; None when it tells no time."""
+
+    rows: list[Row]
+    asked_at: datetime | None
 
 
 def project_by_id(client: LabelStudioClient, project_id: str) -> Row:
@@ -36,11 +59,8 @@ def project_by_id(client: LabelStudioClient, project_id: str) -> Row:
     """
     with naming_project(project_id):
         response = client.get(f"/api/projects/{number(project_id)}/")
-        project = read_json(response, dict)
         # Taken for a project, an answer without an id would have another one made in its place.
-        if "id" not in project:
-            raise not_label_studio(response)
-        return project
+        return rows_of(response, [read_json(response, dict)])[0]
 
 
 def projects_titled(client: LabelStudioClient, title: str) -> Iterator[Row]:
@@ -50,19 +70,42 @@ def projects_titled(client: LabelStudioClient, title: str) -> Iterator[Row]:
         response = client.get("/api/projects/", params={"title": title, "page": page})
         answer = read_json(response, dict)
         # Read as "there is none", an answer without a list would have the project made a second time.
-        if not isinstance(answer.get("results"), list):
-            raise not_label_studio(response)
-        yield from (row for row in answer["results"] if row.get("title") == title)
-        page = page + 1 if answer.get("next") else None
+        rows = rows_of(response, answer.get("results"))
+        yield from (row for row in rows if row.get("title") == title)
+        # Where a page is empty, nothing follows, whatever else is said.
+        page = page + 1 if rows and answer.get("next") else None
 
 
 def server_time(client: LabelStudioClient) -> datetime | None:
     """Read the clock that stamps every answer; None when there is no stamp."""
+    return stamped(client.get("/api/version"))
+
+
+def stamped(response: httpx.Response) -> datetime | None:
+    """Read when an answer was given, by the clock of who gave it."""
     try:
-        moment = parsedate_to_datetime(client.get("/api/version").headers.get("date", ""))
-    except ValueError:
+        moment = parsedate_to_datetime(response.headers.get("date", ""))
+        return None if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, TypeError, OverflowError):
         return None
-    return None if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def rows_of(response: httpx.Response, found: object) -> list[Row]:
+    """Check that something is a list of objects which carry an id.
+
+    Raises:
+        LabelerRefused: It is something else.
+    """
+    if not isinstance(found, list) or not all(
+        isinstance(row, dict) and is_id(row.get("id")) for row in found
+    ):
+        raise not_label_studio(response)
+    return found
+
+
+def is_id(value: object) -> bool:
+    """Say whether this can be an id of Label Studio."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value < LARGEST_ID
 
 
 def number(key: str) -> int:
@@ -107,7 +150,10 @@ def of_round(round_key: str) -> dict[str, object]:
 
 def count_tasks(client: LabelStudioClient, project_id: str, conditions: Sequence[dict[str, object]]) -> int:
     """Count the tasks that meet all conditions."""
-    return int(_ask(client, project_id, conditions, "id", "id", 1).get("total") or 0)
+    response, answer = _ask(client, project_id, conditions, "id", "id", 1)
+    if not isinstance(total := answer.get("total"), int):
+        raise not_label_studio(response)
+    return total
 
 
 def tasks_by_id(
@@ -122,77 +168,77 @@ def tasks_by_id(
     last = 0
     while True:
         after = condition("id", "greater", "Number", last)
-        rows = _page(client, project_id, [*conditions, after], "id", fields, page_size)
+        rows = page_of(client, project_id, [*conditions, after], "id", fields, page_size).rows
+        _check_order([last, *(row["id"] for row in rows)])
         yield from rows
         if len(rows) < page_size:
             return
         last = rows[-1]["id"]
 
 
+def _check_order(ids: Sequence[int]) -> None:
+    """Refuse a page that is not the one that was asked for: its next one would be the same without end."""
+    if any(later <= earlier for earlier, later in pairwise(ids)):
+        raise LabelerRefused(
+            "Label Studio's answer leaves out of account what was asked for: something in between drops the "
+            f"bodies of GET requests, or answers from its memory. Let it pass them on, or set {URL_VARIABLE} "
+            "to an address that leads to Label Studio directly."
+        )
+
+
 def serve_as_often_as(
     client: LabelStudioClient, project_id: str, overlaps: Mapping[str, int], *, page_size: int = PAGE
 ) -> None:
-    """Write how many answers each task is to get, where that differs; those that are gone are left out.
+    """Write how many people are to answer each task, where that differs; those that are gone are left out.
 
-    Whether a task has enough answers is written too: a change of the number alone serves it to nobody.
+    Whether a task has enough answers is written too: a change of the number alone serves it to nobody. Label
+    Studio counts answers, not people: where somebody answered twice, it is told one more.
     """
     ids = sorted(number(key) for key in overlaps)
     for start in range(0, len(ids), page_size):
         wanted = condition("id", "in_list", "List", ids[start : start + page_size])
-        for row in _page(client, project_id, [wanted], "id", WITH_OVERLAP, page_size):
-            overlap = overlaps[str(row["id"])]
-            values = {"overlap": overlap, "is_labeled": (row.get("total_annotations") or 0) >= overlap}
+        for row in page_of(client, project_id, [wanted], "id", WITH_OVERLAP, page_size).rows:
+            if (overlap := overlaps.get(str(row["id"]))) is None:
+                continue
+            people = [part.get("completed_by") for part in _answers(row)]
+            again = len(people) - len(set(map(str, people)))
+            values = {"overlap": overlap + again, "is_labeled": len(people) >= overlap + again}
             if any(row.get(name) != value for name, value in values.items()):
                 _write_task(client, str(row["id"]), values)
 
 
+def _answers(row: Row) -> list[Row]:
+    found = row.get("annotations")
+    parts = found if isinstance(found, list) else []
+    return [part for part in parts if isinstance(part, dict) and not part.get("was_cancelled")]
+
+
 def _write_task(client: LabelStudioClient, task_id: str, values: Row) -> None:
     try:
-        client.patch(f"/api/tasks/{task_id}/", json=values, extensions={"repeatable": True})
+        answer = client.patch(f"/api/tasks/{task_id}/", json=values, extensions={"repeatable": True})
+        if fields_of(answer).get("overlap") != values["overlap"]:
+            raise unreadable(answer)
     except Refusal as refusal:
         if refusal.status != NOT_FOUND:
             raise
 
 
-def tasks_by_change(
-    client: LabelStudioClient, project_id: str, since: datetime | None, *, page_size: int = PAGE
-) -> Iterator[Row]:
-    """Stream tasks with their annotations in the order of their last change.
-
-    A task that changes meanwhile moves behind the page being read and is read again. When more tasks than
-    a page changed at the very same moment, the page grows until it reaches beyond that moment.
-    """
-    cursor, size, seen = since, page_size, set[tuple[int, str]]()
-    while True:
-        conditions = [] if cursor is None else [_changed_since(cursor)]
-        rows = _page(client, project_id, conditions, "updated_at", WITH_ANNOTATIONS, size)
-        yield from (row for row in rows if _mark(row) not in seen)
-        if len(rows) < size:
-            return
-        newest = read_moment(rows[-1]["updated_at"])
-        size = size * 2 if newest == cursor else page_size
-        cursor, seen = newest, {_mark(row) for row in rows}
-
-
-def _mark(row: Row) -> tuple[int, str]:
-    return row["id"], row["updated_at"]
-
-
-def _changed_since(moment: datetime) -> dict[str, object]:
-    text = moment.astimezone(UTC).strftime(MOMENT)
-    return condition("updated_at", "greater_or_equal", "Datetime", text)
-
-
-def _page(
+def page_of(
     client: LabelStudioClient,
     project_id: str,
     conditions: Sequence[dict[str, object]],
     order: str,
     fields: str,
     size: int,
-) -> list[Row]:
-    tasks: list[Row] = _ask(client, project_id, conditions, order, fields, size)["tasks"]
-    return tasks
+) -> Page:
+    """Read the first tasks, by ``order``, that meet all conditions."""
+    began = time.monotonic()
+    response, answer = _ask(client, project_id, conditions, order, fields, size)
+    took = timedelta(seconds=time.monotonic() - began)
+    answered = stamped(response)
+    # Read as "there are none", an answer without a list would have tasks sent a second time.
+    rows = rows_of(response, answer.get("tasks"))
+    return Page(rows, None if answered is None else answered - took - ABOUT)
 
 
 def _ask(
@@ -202,7 +248,7 @@ def _ask(
     order: str,
     fields: str,
     size: int,
-) -> Row:
+) -> Answer:
     # The query travels as the body of a GET: in the address it would be cut off at 16,000 characters.
     response = client.request(
         "GET",
@@ -210,11 +256,7 @@ def _ask(
         params={"project": project_id, "page": 1, "page_size": size, "fields": "all", "include": fields},
         json={"filters": {"conjunction": "and", "items": list(conditions)}, "ordering": [f"tasks:{order}"]},
     )
-    answer = read_json(response, dict)
-    # Read as "there are none", an answer without a list would have tasks sent a second time.
-    if not isinstance(answer.get("tasks"), list):
-        raise not_label_studio(response)
-    return answer
+    return Answer(response, read_json(response, dict))
 
 
 class People:
@@ -236,4 +278,8 @@ class People:
 
     def _ask(self) -> dict[int, str]:
         users = read_json(self._client.get("/api/users/"), list)
-        return {user["id"]: user["email"] for user in users if isinstance(user, dict) and user.get("email")}
+        return {
+            user["id"]: str(user["email"])
+            for user in users
+            if isinstance(user, dict) and is_id(user.get("id")) and user.get("email")
+        }

@@ -9,10 +9,10 @@ from typing import Final
 from connectors.errors import LabelerRefused, OutcomeUnknown
 from connectors.labelers.checks import check_size, check_tasks
 from connectors.labelers.label_config import Control
-from connectors.labelers.label_studio_answers import Refusal, position_at_fault, read_json
+from connectors.labelers.label_studio_answers import Refusal, fields_of, position_at_fault, unreadable
 from connectors.labelers.label_studio_format import make_task
 from connectors.labelers.label_studio_http import LabelStudioClient
-from connectors.labelers.label_studio_reading import NOT_FOUND, no_project, number
+from connectors.labelers.label_studio_reading import NOT_FOUND, is_id, no_project, number
 from connectors.labelers.records import OutgoingTask, TaskId
 
 #: Label Studio itself refuses bodies above 250 MiB with a misleading error.
@@ -46,8 +46,9 @@ def import_tasks(
         )
     except Refusal as refusal:
         raise _refused(refusal, project_id, tasks) from refusal
-    ids = read_json(answer, dict).get("task_ids") or ()
-    if len(ids) != len(tasks):
+    found = fields_of(answer).get("task_ids")
+    ids = [key for key in found if is_id(key)] if isinstance(found, list) else []
+    if len(set(ids)) != len(tasks):
         raise OutcomeUnknown(
             f"Label Studio answered with {len(ids)} ids for {len(tasks)} tasks. Look before sending again."
         )
@@ -55,6 +56,22 @@ def import_tasks(
         TaskId(task_id=str(found), item_key=task.item_key, round_key=task.round_key)
         for found, task in zip(ids, tasks, strict=True)
     ]
+
+
+def act(client: LabelStudioClient, project_id: str, action: str, task_ids: Sequence[int]) -> None:
+    """Have Label Studio do something with tasks; one that is gone is no error, and twice is once.
+
+    Raises:
+        OutcomeUnknown: Nobody knows whether it was done.
+    """
+    answer = client.post(
+        "/api/dm/actions",
+        params={"id": action, "project": project_id},
+        json={"selectedItems": {"all": False, "included": list(task_ids)}},
+        extensions={"repeatable": True},
+    )
+    if "processed_items" not in fields_of(answer):
+        raise unreadable(answer)
 
 
 def _refused(refusal: Refusal, project_id: str, tasks: Sequence[OutgoingTask]) -> LabelerRefused:

@@ -5,8 +5,8 @@ from typing import Any, Final
 
 from connectors.errors import ProjectDoesNotFit
 from connectors.labelers.label_config import Control, find_control
-from connectors.labelers.label_studio_answers import Refusal, read_json
-from connectors.labelers.label_studio_format import MOST_WANTED_FIRST, make_prediction, read_facts
+from connectors.labelers.label_studio_answers import Refusal, fields_of, read_json, unreadable
+from connectors.labelers.label_studio_format import MOST_WANTED_FIRST, count_of, make_prediction, read_facts
 from connectors.labelers.label_studio_http import LabelStudioClient
 from connectors.labelers.label_studio_reading import (
     NOT_FOUND,
@@ -14,8 +14,10 @@ from connectors.labelers.label_studio_reading import (
     condition,
     number,
     project_by_id,
+    rows_of,
     tasks_by_id,
 )
+from connectors.labelers.label_studio_sending import act
 from connectors.labelers.records import Prediction, ProjectFacts, TaskFacts
 
 WITH_PREDICTIONS: Final = (
@@ -26,7 +28,8 @@ WITH_PREDICTIONS: Final = (
 def describe(client: LabelStudioClient, project_id: str) -> ProjectFacts | None:
     """Read how a project is set up now; None when there is none with this id."""
     try:
-        row = read_json(client.get(f"/api/projects/{number(project_id)}/"), dict)
+        response = client.get(f"/api/projects/{number(project_id)}/")
+        row = rows_of(response, [read_json(response, dict)])[0]
     except Refusal as refusal:
         if refusal.status == NOT_FOUND and refusal.detail:
             return None
@@ -36,7 +39,7 @@ def describe(client: LabelStudioClient, project_id: str) -> ProjectFacts | None:
         control=control.name if control else None,
         classes=control.classes if control else (),
         problem=problem,
-        overlap=int(row.get("maximum_annotations") or 1),
+        overlap=count_of(row, "maximum_annotations") or 1,
         show_predictions=bool(row.get("show_collab_predictions")),
         most_wanted_first=row.get("sampling") == MOST_WANTED_FIRST,
         model_version=str(row.get("model_version") or ""),
@@ -55,26 +58,23 @@ def replace_predictions(
 ) -> None:
     """Have these tasks carry these predictions and no others; a task that is gone is left out."""
     ids = sorted(number(key) for key in predictions)
-    control, _ = _control(project_by_id(client, project_id))
-    assert control is not None, "a project whose interface does not fit is not sent anything"
+    control = find_control(str(project_by_id(client, project_id).get("label_config") or ""))
     for start in range(0, len(ids), PAGE):
         wanted = condition("id", "in_list", "List", ids[start : start + PAGE])
-        there = [row["id"] for row in tasks_by_id(client, project_id, [wanted])]
-        if there:
-            _replace(client, project_id, control, {key: predictions[str(key)] for key in there})
+        there = (row["id"] for row in tasks_by_id(client, project_id, [wanted]))
+        found = {key: predictions[str(key)] for key in there if str(key) in predictions}
+        if found:
+            _replace(client, project_id, control, found)
 
 
 def _replace(
     client: LabelStudioClient, project_id: str, control: Control, predictions: Mapping[int, Prediction]
 ) -> None:
-    client.post(
-        "/api/dm/actions",
-        params={"id": "delete_tasks_predictions", "project": project_id},
-        json={"selectedItems": {"all": False, "included": list(predictions)}},
-        extensions={"repeatable": True},
-    )
+    act(client, project_id, "delete_tasks_predictions", list(predictions))
     body = [{"task": key, **make_prediction(control, guess)} for key, guess in predictions.items()]
-    client.post(f"/api/projects/{number(project_id)}/import/predictions", json=body)
+    answer = client.post(f"/api/projects/{number(project_id)}/import/predictions", json=body)
+    if fields_of(answer).get("created") != len(body):
+        raise unreadable(answer)
 
 
 def _control(project: Mapping[str, Any]) -> tuple[Control | None, str | None]:

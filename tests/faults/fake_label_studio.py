@@ -23,6 +23,7 @@ OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "in_list": lambda found, value: found in value,
     "greater": lambda found, value: found > value,
     "greater_or_equal": lambda found, value: found >= value,
+    "less_or_equal": lambda found, value: found <= value,
 }
 
 

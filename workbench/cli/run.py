@@ -40,10 +40,16 @@ def run(
         return
     with ExitStack() as stack:
         if webhooks is not None:
-            from workbench.scheduler.listening import listening, read_address
+            from workbench.scheduler.listening import is_public, listening, read_address
 
-            port = stack.enter_context(listening(worker, *read_address(webhooks)))
+            host, wanted = read_address(webhooks)
+            port = stack.enter_context(listening(worker, host, wanted))
             say(f"Listening for webhooks at port {port}.")
+            if is_public(host):
+                say(
+                    "Other machines can call this address, and the secret travels as it is: put it behind "
+                    "TLS where others can listen on the network."
+                )
         worker.run()
 
 
