@@ -144,8 +144,9 @@ def _dropped(settings: Settings) -> str:
         refused = labeler.refused()
     if refused:
         first = refused[0]
+        where = f"{first.file}, line {first.line}:" if first.line else first.file
         raise _Wrong(
-            f"{len(refused)} dropped lines are no answers; the first: {first.file}, line {first.line}: "
+            f"{len(refused)} dropped lines or files are no answers; the first: {where} "
             f"{first.reason}. All of them are in {labeler.folder / REFUSED}; mend the files in place."
         )
     return f"the folder {labeler.folder} can be read and written"

@@ -2,10 +2,13 @@
 
 import hashlib
 import json
+import os
 import sqlite3
-from collections.abc import Iterator
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, BinaryIO, Final, NamedTuple
 
 from connectors.labelers.embedded_store import EmbeddedStore, write_moment
 from connectors.labelers.file_drop_lines import LONGEST, Line, Refused, read_line
@@ -31,6 +34,7 @@ RECOUNT: Final = (
     "WHERE task = tasks.id AND NOT skipped) WHERE id = ?"
 )
 SHOWN: Final = 300
+ENDINGS: Final = (".jsonl", ".ndjson", ".json")
 
 
 class Numbered(NamedTuple):
@@ -41,6 +45,20 @@ class Numbered(NamedTuple):
     whole: bool
 
 
+class Dropped(NamedTuple):
+    """Something in the folder of answers; ``fault`` says why it is not read."""
+
+    path: Path
+    name: str
+    size: int
+    changed: int
+    fault: str | None
+
+    def open(self) -> BinaryIO:
+        """Open the file itself, and never what it became a link to meanwhile."""
+        return os.fdopen(os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW), "rb")
+
+
 def set_up(store: EmbeddedStore) -> None:
     """Make the tables that say what has been read."""
     with store.write() as database:
@@ -49,39 +67,70 @@ def set_up(store: EmbeddedStore) -> None:
 
 
 def read_answers(store: EmbeddedStore, folder: Path) -> bool:
-    """Read every file that is new or has changed; says whether there was one."""
-    changed = [path for path in sorted(folder.iterdir(), key=_age) if _is_answer(path)]
+    """Read every file that is new or has changed; says whether something of interest was found.
+
+    A file that can not be read keeps no other from being read.
+    """
     known = {row["name"]: (row["size"], row["changed"]) for row in store.read("SELECT * FROM drop_files")}
-    changed = [path for path in changed if known.get(path.name) != _stamp(path)]
-    for path in changed:
-        stamp = _stamp(path)
-        with store.write() as database:
-            _read_file(store, database, path)
-            database.execute("INSERT OR REPLACE INTO drop_files VALUES (?, ?, ?)", (path.name, *stamp))
-    return bool(changed)
+    found = sorted(_dropped(folder), key=lambda dropped: (dropped.changed, dropped.name))
+    unread = {dropped.name: dropped.fault for dropped in found if dropped.fault is not None}
+    changed = [d for d in found if d.fault is None and known.get(d.name) != (d.size, d.changed)]
+    for dropped in changed:
+        try:
+            with dropped.open() as file, store.write() as database:
+                _read_file(store, database, dropped.name, file)
+                values = (dropped.name, dropped.size, dropped.changed)
+                database.execute("INSERT OR REPLACE INTO drop_files VALUES (?, ?, ?)", values)
+        except FileNotFoundError:
+            continue  # taken away or given another name just now
+        except OSError as error:
+            unread[dropped.name] = f"can not be read ({error.strerror})"
+    return _note_unread(store, unread) or bool(changed)
 
 
-def _age(path: Path) -> tuple[int, str]:
-    return path.stat().st_mtime_ns, path.name
+def _dropped(folder: Path) -> Iterator[Dropped]:
+    for path in folder.iterdir():
+        if path.name.startswith("."):
+            continue
+        with suppress(FileNotFoundError):
+            yield _look_at(path)
 
 
-def _stamp(path: Path) -> tuple[int, int]:
-    status = path.stat()
-    return status.st_size, status.st_mtime_ns
+def _look_at(path: Path) -> Dropped:
+    # Names are bytes on disk: not every one is a text that the index can hold.
+    name = os.fsencode(path.name).decode("utf-8", "backslashreplace")
+    status = path.lstat()
+    fault = None
+    if stat.S_ISLNK(status.st_mode):
+        # Who drops files must not choose which other files of this machine are read.
+        fault = "is a link; put the file itself here"
+    elif not stat.S_ISREG(status.st_mode):
+        fault = "is no file"
+    elif path.suffix not in ENDINGS:
+        fault = f"is not read: its name does not end in {', '.join(ENDINGS)}"
+    return Dropped(path, name, status.st_size, status.st_mtime_ns, fault)
 
 
-def _is_answer(path: Path) -> bool:
-    return path.suffix in (".jsonl", ".ndjson", ".json") and not path.name.startswith(".") and path.is_file()
+def _note_unread(store: EmbeddedStore, unread: Mapping[str, str]) -> bool:
+    """Keep what is wrong with whole files, as line 0; says whether that is another than before."""
+    rows = store.read("SELECT file, reason FROM drop_refused WHERE line = 0")
+    if {row["file"]: row["reason"] for row in rows} == unread:
+        return False
+    with store.write() as database:
+        database.execute("DELETE FROM drop_refused WHERE line = 0")
+        values = [(name, 0, reason, "") for name, reason in unread.items()]
+        database.executemany("INSERT INTO drop_refused VALUES (?, ?, ?, ?)", values)
+    return True
 
 
-def _read_file(store: EmbeddedStore, database: sqlite3.Connection, path: Path) -> None:
-    database.execute("DELETE FROM drop_refused WHERE file = ?", (path.name,))
+def _read_file(store: EmbeddedStore, database: sqlite3.Connection, name: str, file: BinaryIO) -> None:
+    database.execute("DELETE FROM drop_refused WHERE file = ?", (name,))
     counts: dict[str, int] = {}
     touched: dict[int, str] = {}
-    for number, raw, whole in _lines(path):
-        name = hashlib.sha256(raw).hexdigest()
-        counts[name] = counts.get(name, 0) + 1
-        mark = (name, counts[name])
+    for number, raw, whole in _lines(file):
+        digest = hashlib.sha256(raw).hexdigest()
+        counts[digest] = counts.get(digest, 0) + 1
+        mark = (digest, counts[digest])
         if database.execute("SELECT 1 FROM drop_lines WHERE hash = ? AND nth = ?", mark).fetchone():
             continue
         try:
@@ -89,29 +138,28 @@ def _read_file(store: EmbeddedStore, database: sqlite3.Connection, path: Path) -
         except Refused as refusal:
             reason = str(refusal) if whole else "not finished: the last line has no end yet"
             shown = raw[:SHOWN].decode("utf-8", "replace")
-            values = (path.name, number, reason, shown)
+            values = (name, number, reason, shown)
             database.execute("INSERT INTO drop_refused VALUES (?, ?, ?, ?)", values)
         else:
             database.execute("INSERT INTO drop_lines VALUES (?, ?)", mark)
     database.executemany(RECOUNT, [(moment, task) for task, moment in touched.items()])
 
 
-def _lines(path: Path) -> Iterator[Numbered]:
+def _lines(file: BinaryIO) -> Iterator[Numbered]:
     """Stream the lines of a file, without byte order mark, line ends and empty lines.
 
     A last line without an end is no JSON unless it is all there: no proper part of an object is an object.
     """
-    with path.open("rb") as file:
-        number = 0
-        while raw := file.readline(LONGEST + 2):
-            number += 1
-            whole = raw.endswith(b"\n")
-            if len(raw) > LONGEST:
-                while not whole and (rest := file.readline(LONGEST)):
-                    whole = rest.endswith(b"\n")
-            plain = raw.removeprefix(b"\xef\xbb\xbf") if number == 1 else raw
-            if plain.strip():
-                yield Numbered(number, plain.strip(b"\r\n"), whole)
+    number = 0
+    while raw := file.readline(LONGEST + 2):
+        number += 1
+        whole = raw.endswith(b"\n")
+        if len(raw) > LONGEST:
+            while not whole and (rest := file.readline(LONGEST)):
+                whole = rest.endswith(b"\n")
+        plain = raw.removeprefix(b"\xef\xbb\xbf") if number == 1 else raw
+        if plain.strip():
+            yield Numbered(number, plain.strip(b"\r\n"), whole)
 
 
 def _apply(store: EmbeddedStore, database: sqlite3.Connection, line: Line, touched: dict[int, str]) -> None:

@@ -6,11 +6,14 @@ what is in it, so that a process that goes on after a kill writes the same file.
 
 import json
 import os
+import re
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from connectors.errors import LabelerRefused
 from connectors.labelers.embedded_store import EmbeddedStore
 from connectors.labelers.file_drop_lines import task_line
 
@@ -65,13 +68,13 @@ def write_lines(path: Path, lines: Sequence[Mapping[str, Any]]) -> None:
 
 def rebuild(store: EmbeddedStore, folder: Path) -> None:
     """Fill an index that is new from the files that were written before."""
-    files = sorted(folder.glob("tasks-*.jsonl"))
+    files = _written(folder, "tasks")
     if not files or store.read("SELECT 1 FROM projects LIMIT 1"):
         return
-    with store.write() as database:
+    with store.write() as database, _as_written():
         for line in _lines(files):
             _restore_task(store, database, line)
-        updates = sorted(folder.glob("update-*.jsonl"))
+        updates = _written(folder, "update")
         for line in _lines(updates):
             _restore_change(database, line)
         last = int(files[-1].stem.rpartition("-")[2])
@@ -81,6 +84,23 @@ def rebuild(store: EmbeddedStore, folder: Path) -> None:
         for name, number in sequences.items():
             database.execute("DELETE FROM sqlite_sequence WHERE name = ?", (name,))
             database.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (name, number))
+
+
+def _written(folder: Path, kind: str) -> list[Path]:
+    """The files of a kind that were written here; copies that somebody made beside them are none."""
+    name = re.compile(kind + r"-\d{9,}-\d{9,}\.jsonl")
+    return [path for path in sorted(folder.iterdir()) if name.fullmatch(path.name)]
+
+
+@contextmanager
+def _as_written() -> Iterator[None]:
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, sqlite3.IntegrityError) as error:
+        raise LabelerRefused(
+            "The index of the file drop is lost, and can not be made again: a file in outgoing/ is not as it "
+            "was written any more. Put outgoing/ or .index.db back from a backup."
+        ) from error
 
 
 def _lines(files: Sequence[Path]) -> Iterator[dict[str, Any]]:

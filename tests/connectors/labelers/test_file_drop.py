@@ -1,6 +1,7 @@
 """Dropped files: bad lines never lose good ones, and no line counts twice."""
 
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import suppress
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.errors import LabelerUnreachable, OutcomeUnknown
+from connectors.errors import LabelerRefused, LabelerUnreachable, OutcomeUnknown
 from connectors.labelers.file_drop import FileDropLabeler
 from connectors.labelers.file_drop_lines import Refused, read_line
 from connectors.labelers.records import OutgoingTask, Prediction, ProjectSpec, RemoteAnnotation, TaskType
@@ -255,3 +256,63 @@ def test_five_thousand_answers_in_one_file_are_read(labeler: FileDropLabeler) ->
 def test_whatever_a_line_holds_it_is_read_or_refused(raw: bytes) -> None:
     with suppress(Refused):
         read_line(raw)
+
+
+def test_what_can_not_be_read_is_named_and_keeps_nothing_else_from_being_read(
+    labeler: FileDropLabeler, tmp_path: Path
+) -> None:
+    folder = labeler.folder / "answers"
+    drop(labeler, "table.csv", "task_id,annotator,label", "2,ada,cat")
+    (folder / "folder.jsonl").mkdir()
+    (folder / "nowhere.jsonl").symlink_to(tmp_path / "nowhere")
+    drop(labeler, "good\nname.jsonl", ada(1), "x")
+    odd = Path(os.fsdecode(os.fsencode(folder) + b"/\xff\xfe.jsonl"))
+    odd.write_text(json.dumps(ada(3)) + "\n")
+    assert set(labels(labeler)) == {("item-0", "ada"), ("item-2", "ada")}
+    reasons = {refused.file: refused.reason for refused in labeler.refused()}
+    assert set(reasons) == {"table.csv", "folder.jsonl", "nowhere.jsonl", "good\nname.jsonl"}
+    assert ".jsonl" in reasons["table.csv"]
+    (folder / "table.csv").unlink()
+    assert "table.csv" not in {refused.file for refused in labeler.refused()}
+
+
+def test_a_link_gives_nothing_away_of_the_file_it_leads_to(labeler: FileDropLabeler, tmp_path: Path) -> None:
+    (tmp_path / "secret.env").write_text("KEY=of-somebody-else\n")
+    (labeler.folder / "answers" / "mine.jsonl").symlink_to(tmp_path / "secret.env")
+    assert [refused.line for refused in labeler.refused()] == [0]
+    assert "of-somebody-else" not in (labeler.folder / "refused.jsonl").read_text()
+
+
+def test_a_file_that_may_not_be_read_is_read_when_it_may(
+    labeler: FileDropLabeler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drop(labeler, "closed.jsonl", ada(1))
+    drop(labeler, "open.jsonl", ada(2))
+    really = os.open
+
+    def refuse(path: Path, *rest: int) -> int:
+        if path.name == "closed.jsonl":
+            raise PermissionError(13, "Permission denied")
+        return really(path, *rest)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", refuse)
+        assert set(labels(labeler)) == {("item-1", "ada")}
+    assert [refused.reason for refused in labeler.refused()] == []
+    assert set(labels(labeler)) == {("item-0", "ada"), ("item-1", "ada")}
+
+
+@pytest.mark.parametrize("tail", ["", "[]\n", '{"task_id": "x"}\n'])
+def test_an_index_that_can_not_be_made_again_is_said_in_words(labeler: FileDropLabeler, tail: str) -> None:
+    labeler.close()
+    for part in labeler.folder.glob(".index.db*"):
+        part.unlink()
+    (written,) = (labeler.folder / "outgoing").glob("tasks-*.jsonl")
+    shutil.copy(written, written.with_name("tasks-copy.jsonl"))
+    with FileDropLabeler(labeler.folder) as again:
+        assert len(list(again.all_tasks("1"))) == len(KEYS)
+    for part in labeler.folder.glob(".index.db*"):
+        part.unlink()
+    written.write_text(tail or written.read_text()[:50])
+    with pytest.raises(LabelerRefused, match="outgoing"):
+        FileDropLabeler(labeler.folder)
