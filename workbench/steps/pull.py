@@ -9,7 +9,7 @@ away that is newer than itself.
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from connectors.labelers.records import Problem, RemoteAnnotation, RemoteTask
@@ -27,6 +27,9 @@ from workbench.storage.store import Transaction
 PAGE = 1000
 #: A request may commit at the labeler long after its time stamp was taken.
 OVERLAP = timedelta(minutes=10)
+#: The stamps of answers are whole seconds, and two clocks are never quite the same.
+CLOCKS_DIFFER = timedelta(minutes=1)
+BEGINNING = datetime.min.replace(tzinfo=UTC)
 METHOD = "majority"
 
 #: All versions of annotations by the item they are about.
@@ -89,8 +92,8 @@ def pull(parts: Parts) -> Pulled:
 
 
 def _read_all(parts: Parts, link: LabelerLink, begun: datetime) -> Pulled:
-    since = link.cursor - OVERLAP if link.cursor else None
     there = parts.labeler.clock()
+    since = _since(link.cursor, there, begun)
     total = Pulled()
     newest = link.cursor
     for page in chunked(parts.labeler.changed_tasks(link.external_id, since), PAGE):
@@ -98,6 +101,15 @@ def _read_all(parts: Parts, link: LabelerLink, begun: datetime) -> Pulled:
         newest = max(filter(None, [newest, *(task.updated_at for task in page)]))
     _finish(parts, link, _cursor(newest, there, begun))
     return total
+
+
+def _since(cursor: datetime | None, there: datetime | None, begun: datetime) -> datetime | None:
+    """Where to read on; from the beginning when that place is still to come by both clocks.
+
+    They were set back then: what has changed since carries stamps that seemed to be read already.
+    """
+    ahead = cursor is not None and cursor > max(begun, there or begun) + CLOCKS_DIFFER
+    return None if cursor is None or ahead else max(cursor, BEGINNING + OVERLAP) - OVERLAP
 
 
 def _cursor(newest: datetime | None, there: datetime | None, begun: datetime) -> datetime | None:
@@ -272,12 +284,8 @@ def _said(versions: Sequence[Annotation]) -> Said:
 def _revision(item_id: int, consensus: Consensus, known: Label | None) -> Revision | None:
     if known is None:
         return None if consensus.status is LabelStatus.WITHDRAWN else Revision(item_id, 1, consensus)
-    same = _facts(known) == tuple(consensus)
+    same = (known.value, known.status, known.confidence, known.annotations) == tuple(consensus)
     return None if same else Revision(item_id, known.revision + 1, consensus)
-
-
-def _facts(label: Label) -> tuple[object, ...]:
-    return (label.value, label.status, label.confidence, label.annotations)
 
 
 def _finish(parts: Parts, link: LabelerLink, newest: datetime | None) -> None:

@@ -231,6 +231,34 @@ def test_a_labeler_whose_clock_is_ahead_makes_us_skip_nothing(local: Store, tmp_
         assert link.cursor <= CLOCK[0]
 
 
+@pytest.mark.parametrize("told", [True, False])
+def test_what_is_stamped_after_a_clock_was_set_back_is_read(local: Store, tmp_path: Path, told: bool) -> None:
+    """Both clocks were three hours ahead, and somebody answers right after they were mended."""
+
+    class Clocked(EmbeddedLabeler):
+        def clock(self) -> datetime | None:
+            return CLOCK[0] if told else None
+
+    right = CLOCK[0]
+    later(hours=3)
+    with Clocked(clock=lambda: CLOCK[0]) as labeler:
+        parts = make_parts(local, labeler, tmp_path)
+        current = bring(parts)
+        work(labeler, "ada", limit=1)
+        pull(parts)
+        CLOCK[0] = right
+        (task, *_) = [t for t in labeler.changed_tasks("1", None) if not t.annotations]
+        with labeler.store.write() as database:
+            database.execute("UPDATE clock SET last = ''")
+        embedded_annotator(labeler, "ben").annotate(task.task_id, "dog", seconds=1.0)
+        later(hours=1)
+        pull(parts)
+        assert list(states(parts, current).values()).count(TaskState.LABELED) == 2
+        after = _known_link(parts).cursor
+        assert after is not None
+        assert after <= CLOCK[0]
+
+
 @pytest.mark.parametrize(("there", "expected"), [(None, 0), (-1, 0), (2, 2), (4, 4), (5, 4)])
 def test_when_nothing_happens_the_cursor_follows_the_slower_of_both_clocks(
     local: Store, tmp_path: Path, there: int | None, expected: int
@@ -440,13 +468,19 @@ def test_a_round_that_could_not_be_pushed_waits_where_it_stands(
 # Pushing, tidying, taking back
 
 
-def test_push_looks_once_before_and_not_after_when_the_count_is_right(local: Store, tmp_path: Path) -> None:
+def test_push_looks_once_before_and_not_after_when_the_count_is_right(
+    local: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workbench.steps.tidy.FEW", 0)
     with Moody() as labeler:
         bring(make_parts(local, labeler, tmp_path))
         assert labeler.looks == 1
 
 
-def test_a_second_copy_is_found_by_the_count_and_removed(local: Store, tmp_path: Path) -> None:
+def test_a_second_copy_is_found_by_the_count_and_removed(
+    local: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workbench.steps.tidy.FEW", 0)
     with Moody() as labeler:
         parts = make_parts(local, labeler, tmp_path)
         current = bring(parts)
@@ -461,6 +495,18 @@ def test_a_second_copy_is_found_by_the_count_and_removed(local: Store, tmp_path:
         looks = labeler.looks
         tidy_waiting(parts)
         assert labeler.looks == looks, "nothing has changed since"
+
+
+def test_a_deletion_is_seen_though_a_second_copy_makes_the_count_right(local: Store, tmp_path: Path) -> None:
+    with Moody() as labeler:
+        parts = make_parts(local, labeler, tmp_path)
+        current = bring(parts)
+        first = next(iter(labeler.all_tasks("1")))
+        labeler.send_tasks("1", [_again(parts, current, KEYS[2])])
+        labeler.delete_tasks("1", [first.task_id])
+        tidy_waiting(parts)
+        assert states(parts, current)[KEYS[0]] is TaskState.GONE
+        assert labeler.count_tasks("1", parts.round_key(current)) == len(KEYS) - 1
 
 
 def test_a_process_that_was_overtaken_writes_nothing_down(local: Store, tmp_path: Path) -> None:
