@@ -49,6 +49,9 @@ ORDER = (
     RoundState.EVALUATED,
     RoundState.CLOSED,
 )
+#: Longer than one request to a labeler can take, waiting and repeating included: nobody takes the round while
+#: one is under way. Short enough to go on soon after another machine has died.
+LEASE_SECONDS = 180.0
 FINISHED = frozenset({RoundState.CLOSED, RoundState.CANCELLED})
 
 

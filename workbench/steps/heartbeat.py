@@ -1,11 +1,14 @@
-"""Keep a lease while long work runs, and stop that work early when the lease is lost all the same.
+"""Keep a lease while work runs, and stop that work early when the lease is lost all the same.
 
 A thread of its own renews the lease. What it finds it only remembers: the thread at work asks whenever it
 reports how far it is, and stops there. That is a courtesy, which saves time; what keeps a worker that was
 overtaken from writing is the fence in each of its transactions.
+
+Work that has not reported for hours is taken to be stuck: its lease is left to end, and another may go on.
 """
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
@@ -22,6 +25,8 @@ Progress = Callable[[str], AbstractContextManager[Report]]
 BEATS = 3
 #: After a beat that failed, because the database was away, the next comes this many times sooner.
 SOONER = 10
+#: Training and scoring report many times a minute; nothing that lives is silent for so long.
+STUCK_AFTER_SECONDS = 12 * 3600.0
 
 
 class Heartbeat:
@@ -33,6 +38,7 @@ class Heartbeat:
         self._seconds = seconds
         self._done = threading.Event()
         self._lost = threading.Event()
+        self._heard_at = time.monotonic()
         self._thread = threading.Thread(target=self._run, name=f"lease of round {held.number}", daemon=True)
 
     def __enter__(self) -> "Heartbeat":
@@ -46,17 +52,20 @@ class Heartbeat:
         self._thread.join()
 
     def check(self) -> None:
-        """Ask whether the lease is still there, without asking the database.
+        """Say that the work goes on; ask whether the lease is still there, without asking the database.
 
         Raises:
             RoundBusy: The last beat found it lost.
         """
+        self._heard_at = time.monotonic()
         if self._lost.is_set():
             raise overtaken(self._held)
 
     def _run(self) -> None:
         pause = self._seconds / BEATS
         while not self._done.wait(pause):
+            if time.monotonic() - self._heard_at > STUCK_AFTER_SECONDS:
+                continue
             try:
                 with self._store.begin() as tx:
                     tx.rounds.renew(self._held, self._seconds)

@@ -8,17 +8,13 @@ from typing import Any
 from connectors.labelers.protocol import Labeler
 from workbench.config.model import Config
 from workbench.domain.records import Project
-from workbench.domain.rounds import Round
+from workbench.domain.rounds import LEASE_SECONDS, Round
 from workbench.learning.learner import Learner
 from workbench.steps.heartbeat import Progress, Report, Watch
 from workbench.storage.store import Store
 
 #: Turns an item's payload into what an annotator sees: an address or a text. Given the item's key too.
 Present = Callable[[str, Mapping[str, Any]], str]
-
-#: Longer than one request to a labeler can take, waiting and repeating included: nobody takes the round while
-#: one is under way. Short enough to go on soon after another machine has died.
-LEASE_SECONDS = 180.0
 
 __all__ = ["LEASE_SECONDS", "Parts", "Present", "Progress", "Report"]
 

@@ -1,14 +1,17 @@
 """What the database knows that a schedule decides by."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 from workbench.domain.decisions import Facts
 from workbench.domain.records import Project
+from workbench.domain.rounds import LEASE_SECONDS
 from workbench.domain.schedule import Schedule, steady
 from workbench.storage.store import Transaction
 
 #: Kinds of events that tell what the test of new items found.
 DRIFTED, STEADY = "drift", "no-drift"
+ADDED = "pool-added"
 
 
 def facts_of(
@@ -27,16 +30,20 @@ def facts_of(
     points = tx.results.budget_points(project.id)
     newest = max((shard.created_at for shard in tx.pool.shards(project.id)), default=None)
     drift = tx.schedules.last_event(project.id, DRIFTED, STEADY)
-    # What was said before the pool received more says nothing of that.
-    told = drift if drift is not None and newest is not None and drift.at >= newest else None
+    added = tx.schedules.last_event(project.id, ADDED)
+    # What was said before the pool received more says nothing of that. Which came first, ids know: a clock
+    # that was set back would have the same be tested again and again.
+    told = drift if drift is not None and (added is None or drift.id > added.id) else None
     holder = current.lease_owner if current is not None else None
     until = current.lease_until if current is not None else None
-    held = holder is not None and until is not None and until > tx.now and not is_gone(holder)
+    # One that ends later than one that begins now was written by another clock: trying to take it cuts it.
+    held = until is not None and tx.now < until <= tx.now + timedelta(seconds=LEASE_SECONDS)
+    busy = holder if held and holder is not None and not is_gone(holder) else None
     return Facts(
         now=steady(tx.now, schedule),
         schedule=schedule,
         rounds=rounds,
-        busy=holder if held else None,
+        busy=busy,
         new_items=bool(newest and rounds and newest > rounds[-1].created_at),
         drift=told.message if told else None,
         drifted=told is not None and told.kind == DRIFTED,

@@ -122,7 +122,7 @@ class Schedules:
             .where(event.c.project_id == project_id, event.c.kind.in_(kinds))
             .order_by(event.c.id.desc())
         ).first()
-        return None if row is None else Event(at=row.at, kind=row.kind, message=row.message, actor=row.actor)
+        return None if row is None else Event(id=row.id, at=row.at, kind=row.kind, message=row.message)
 
     def _write(self, seen: Schedule, *, same_wish: bool = False, **values: Any) -> bool:
         """Change the row if it still is what was seen."""

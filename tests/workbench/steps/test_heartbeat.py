@@ -11,6 +11,7 @@ import pytest
 from workbench.domain.errors import DatabaseAway, RoundBusy
 from workbench.domain.records import TaskKind
 from workbench.domain.rounds import Round
+from workbench.steps import heartbeat
 from workbench.steps.heartbeat import Watch
 from workbench.storage.store import Store, open_store
 
@@ -136,3 +137,18 @@ def test_without_a_lease_nothing_is_watched() -> None:
     with watch.over(lambda _name: nullcontext(lambda *call: told.append(call)))("Reading") as report:
         report(1, 2)
     assert told == [(1, 2)]
+
+
+def test_work_that_is_silent_for_too_long_is_left_to_others_and_kept_again_when_it_speaks(
+    store: Store, held: Round, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch = Watch()
+    with watch.keep(store, held, SECONDS):
+        monkeypatch.setattr(heartbeat, "STUCK_AFTER_SECONDS", 0.0)
+        time.sleep(SECONDS)
+        clock.now += timedelta(seconds=SECONDS * 0.9)
+        time.sleep(SECONDS)
+        assert _now(store, held).lease_until == clock.now + timedelta(seconds=SECONDS * 0.1)
+        monkeypatch.setattr(heartbeat, "STUCK_AFTER_SECONDS", 3600.0)
+        watch.check()
+        _until(lambda: _now(store, held).lease_until == clock.now + timedelta(seconds=SECONDS))
