@@ -114,6 +114,18 @@ def test_what_hands_do_to_tasks_and_answers_is_found_and_mended(studio: Studio) 
     assert studio.folder.type("round", "tell", "--json").json["progress"]["answered"] == 2
 
 
+def test_the_place_of_a_copy_that_is_removed_is_given_to_no_other_task(studio: Studio) -> None:
+    one, two, three, *_ = studio.tasks()
+    studio.client.delete(f"/api/tasks/{one['id']}/")
+    studio.client.delete(f"/api/tasks/{two['id']}/")
+    # The newest numbers: those that are sent again get them when the copies are gone.
+    studio.send({"data": three["data"]}, {"data": three["data"]})
+    assert studio.reconcile("--fix")[0] == 0
+    assert studio.reconcile() == (0, Counter())
+    guesses = {task["data"]["item_id"]: task["predictions"][0]["score"] for task in studio.tasks()}
+    assert len(set(guesses.values())) == 6
+
+
 def test_another_model_version_by_hand_is_released_again(studio: Studio) -> None:
     mine = studio.settings()["model_version"]
     result = [{**TEXT, "value": {"choices": ["low"]}}]

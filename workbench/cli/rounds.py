@@ -207,6 +207,7 @@ def _show_page(page: dict[str, Any]) -> None:
             [name.replace("_", " ") for name in page["picks"][0]], [list(p.values()) for p in page["picks"]]
         )
     if page["schedule"]["state"] is not None:
-        say(f"{page['schedule']['next']}. Looked at next: {page['schedule']['looks_next_at']:{TIME}} UTC.")
+        schedule = page["schedule"]
+        say(f"{schedule['next'].rstrip('.')}. Looked at next: {schedule['looks_next_at']:{TIME}} UTC.")
     for event in page["events"]:
         say(f"{event['at']:%Y-%m-%d %H:%M:%S}  {event['kind']}: {event['message']}  ({event['actor']})")

@@ -33,7 +33,8 @@ def run(
     from workbench.scheduler.diary import Diary
     from workbench.scheduler.worker import Worker
 
-    worker = Worker(paths or [DEFAULT_CONFIG], Diary(_print if as_json else say, as_json=as_json))
+    diary = Diary(_print if as_json else say, as_json=as_json)
+    worker = Worker(paths or [DEFAULT_CONFIG], diary)
     if once:
         if not worker.once():
             raise typer.Exit(1)
@@ -44,11 +45,12 @@ def run(
 
             host, wanted = read_address(webhooks)
             port = stack.enter_context(listening(worker, host, wanted))
-            say(f"Listening for webhooks at port {port}.")
+            diary.say("listening", f"Label Studio may call at port {port}")
             if is_public(host):
-                say(
+                diary.say(
+                    "listening",
                     "Other machines can call this address, and the secret travels as it is: put it behind "
-                    "TLS where others can listen on the network."
+                    "TLS where others can listen on the network",
                 )
         worker.run()
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from workbench.domain.records import Project
     from workbench.storage.store import Transaction
 
+#: Workers show signs of life every 20 seconds.
+SILENT_SECONDS = 90
 TIME = "%Y-%m-%d %H:%M:%S"
 app = typer.Typer(
     help="Rounds that run themselves: see, pause, resume, one out of turn.", no_args_is_help=True
@@ -110,13 +112,17 @@ def _changing(config: Path, *, as_json: bool) -> Iterator[Change]:
 
 
 def _say_page(page: dict[str, Any]) -> None:
-    if page["state"] is None:
-        say(f"{page['next']}.")
-    else:
-        say(f"{page['next']}.")
+    say(f"{page['next'].rstrip('.')}.")
+    if page["state"] is not None:
         say(f"Looked at last: {page['looked_at']:{TIME}} UTC; next: {page['looks_next_at']:{TIME}} UTC.")
-    rows = [[found["name"], found["silent_seconds"], found["doing"] or "waits"] for found in page["workers"]]
+    rows = [[found["name"], found["silent_seconds"], _doing(found)] for found in page["workers"]]
     if rows:
         show_table(["worker", "silent seconds", "what it does"], rows)
-    else:
+    if all(found["silent_seconds"] > SILENT_SECONDS for found in page["workers"]):
         say("No worker is alive. Type `workbench run` to start one.")
+
+
+def _doing(worker: dict[str, Any]) -> str:
+    if worker["silent_seconds"] > SILENT_SECONDS:
+        return "no sign of life: it has died, or stands still"
+    return worker["doing"] or "waits"

@@ -70,12 +70,17 @@ def _note(bench: Bench, failure: Exception | None) -> None:
 
 def _note_failure(bench: Bench, tx: Transaction, schedule: Schedule, failure: Exception) -> None:
     words = in_words(failure)
+    known = schedule.reason == words
+    heals = passes(failure)
+    # A fault that waits for a person waits no longer because something else failed before it.
+    times = schedule.failures + 1 if heals or known else 1
     coin = fraction(bench.project.seed, bench.project.uid, "retry", schedule.failures)
-    retry_at = tx.now + pause_after(schedule.failures + 1, heals=passes(failure), coin=coin)
+    retry_at = tx.now + pause_after(times, heals=heals, coin=coin)
     away = tx.projects.absence(bench.project.id, bench.settings.config.labeler.kind)
     if away is not None and away.next_attempt_at is not None and away.next_attempt_at > tx.now:
         # The labeler is tried at times of its own, shared by all who need it.
         retry_at = away.next_attempt_at
     tx.schedules.failed(bench.project.id, words, retry_at)
-    tx.results.note(bench.project.id, "schedule-failed", words)
+    if not known:
+        tx.results.note(bench.project.id, "schedule-failed", words)
     bench.say("failed", f"{words} (tried again at {retry_at:%H:%M:%S} UTC)")

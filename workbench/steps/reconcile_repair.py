@@ -210,7 +210,14 @@ def _reorder(
 ) -> None:
     for chunk in chunked(findings, AT_ONCE):
         parts.renew(held)
-        wanted = {str(finding.task): shelf.wanted[str(finding.item)] for finding in chunk}
+        # Looked at again: Label Studio gives the number of a copy that was removed to the next task it gets.
+        items = {str(finding.item): shelf.tasks[str(finding.item)] for finding in chunk}
+        there = {(t.task_id, t.item_key) for t in find_all(parts, link, shelf.round, list(items.values()))}
+        wanted = {
+            str(finding.task): shelf.wanted[str(finding.item)]
+            for finding in chunk
+            if (finding.task, finding.item) in there
+        }
         parts.labeler.set_predictions(link.external_id, wanted)
         _finish(parts, chunk, mended)
 
