@@ -21,6 +21,7 @@ from workbench.steps.parts import Parts
 from workbench.steps.reconcile_answers import compare_absent, compare_answers, not_sent
 from workbench.steps.reconcile_attempt import EVENT, done, note
 from workbench.steps.reconcile_project import compare_setup, gone, start_anew, target_of
+from workbench.steps.reconcile_queue import compare_queue
 from workbench.steps.reconcile_repair import plan_missing, repair
 from workbench.steps.reconcile_tasks import Survey, compare_tasks, is_served, open_shelves, survey
 
@@ -72,6 +73,8 @@ def reconcile(
         found = Reconciled(findings=(gone(parts, scope.link.external_id),))
     else:
         found = _compare(parts, scope, facts, fix=fix)
+    queue = compare_queue(parts, scope.sent, fix=fix)
+    found = replace(found, findings=(*found.findings, *queue))
     with parts.store.begin() as tx:
         tx.results.note(parts.project.id, EVENT, found.summary())
     return found
