@@ -11,6 +11,7 @@ from workbench.domain.errors import PoolProblem, RoundOpen, RoundProblem
 from workbench.domain.records import TaskState
 from workbench.domain.rounds import ORDER, Round, RoundState, check_cancel
 from workbench.domain.seeds import derive_seed
+from workbench.steps.begun import as_begun
 from workbench.steps.choose import affordable_batch, check_enough, choose
 from workbench.steps.gather import gather, make_room
 from workbench.steps.learn import evaluate, record, train
@@ -83,6 +84,7 @@ def tell(parts: Parts, *, close: bool = False, tidy: bool = True) -> Told:
         RoundProblem: The open round has not reached the annotators yet.
         RoundBusy: Another process is at work.
     """
+    parts = as_begun(parts)
     take_back(parts)
     pulled = gather(parts)
     if tidy:
@@ -112,6 +114,7 @@ def resume(parts: Parts) -> Round:
         RoundBusy: Another process is at work.
     """
     current = _open_round(parts)
+    parts = as_begun(parts)
     with lease(parts, current) as held:
         return _go_on(parts, held)
 
@@ -125,6 +128,7 @@ def cancel(parts: Parts) -> Round:
     """
     current = _open_round(parts)
     check_cancel(current)
+    parts = as_begun(parts)
     pull(parts)
     with lease(parts, current, recording=False) as held:
         touched = _touched(parts, held)

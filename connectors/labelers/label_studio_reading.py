@@ -22,7 +22,6 @@ from connectors.labelers.label_studio_answers import (
     read_json,
     unreadable,
 )
-from connectors.labelers.label_studio_format import count_of
 from connectors.labelers.label_studio_http import LabelStudioClient
 
 Row = dict[str, Any]

@@ -1,8 +1,9 @@
 """Several annotators in whole rounds: more opinions where in doubt, gold, blind tasks, rulings, relabels."""
 
+import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -174,6 +175,37 @@ def test_an_item_in_doubt_goes_to_one_more_person_and_the_round_waits_for_it(mak
     label = world.labels()[first]
     assert (label.value, label.status, round(label.confidence, 2)) == (truth(first), LabelStatus.AGREED, 0.67)
     assert world.spent()[:2] == (6, 13)
+
+
+@pytest.mark.parametrize(("begun", "later"), [(1, 2), (2, 1)])
+def test_another_overlap_takes_effect_with_the_next_round(make: Make, begun: int, later: int) -> None:
+    world = make(f"overlap = {begun}\n[annotators]\nmin_confidence = 0.6\n")
+    world.ask()
+    labeler = world.parts.config.labeler.model_copy(update={"overlap": later})
+    parts = replace(world.parts, config=world.parts.config.model_copy(update={"labeler": labeler}))
+    people = ["ada", "ben", "cem"]
+    for turn, name in enumerate(people[:begun]):
+        assert len(world.work(name)) == 6
+        told = loop.tell(parts)
+        assert told.round is not None
+        assert (told.round.state == "closed") == (turn + 1 == begun)
+    assert [world.work(name) for name in people] == [[], [], []]
+    loop.ask(parts)
+    assert sum(len(world.work(name)) > 0 for name in people) == later
+
+
+def test_further_opinions_are_not_asked_for_once_that_is_switched_off(make: Make) -> None:
+    world = make(DOUBT)
+    world.ask()
+    world.work("ada")
+    world.work("ben", wrong)
+    world.tell()
+    annotators = world.parts.config.annotators.model_copy(update={"min_confidence": 0.0})
+    parts = replace(world.parts, config=world.parts.config.model_copy(update={"annotators": annotators}))
+    told = loop.tell(parts)
+    assert told.round is not None
+    assert told.round.state == "closed"
+    assert world.work("cem") == []
 
 
 def test_a_doubt_that_goes_away_asks_for_nothing_more(make: Make) -> None:
@@ -471,6 +503,55 @@ def _again(item_key: str, round_key: str) -> Any:
     from connectors.labelers.records import OutgoingTask
 
     return OutgoingTask(item_key=item_key, round_key=round_key, content="again")
+
+
+def test_rulings_go_on_in_a_new_project_when_somebody_deleted_the_old_one(make: Make) -> None:
+    world = make(RULED)
+    world.ask()
+    world.work("ada")
+    world.work("ben", wrong)
+    world.tell()
+    first = world.project(QUEUE)
+    for _ in range(2):
+        served = world.serve("eve", QUEUE)
+        assert served is not None
+        world.person("eve").annotate(served.task_id, truth(str(served.item_key)), seconds=1.0)
+    world.tell()
+    with closing(sqlite3.connect(world.parts.directory / "labeler.db")) as there, there:
+        for table, column in (("tasks", "project"), ("projects", "id")):
+            there.execute(f"DELETE FROM {table} WHERE {column} = ?", (first,))
+    world.tell()
+    world.tell()
+    assert (
+        "adjudication",
+        f"Project {first} is gone at the labeler; 4 rulings are asked for in a new one",
+    ) in (world.events())
+    assert len(world.work("eve", truth, QUEUE)) == 4
+    world.tell()
+    assert {label.method for label in world.labels().values()} == {"adjudicated"}
+
+
+def test_rulings_are_taken_back_and_not_promised_once_they_are_switched_off(make: Make) -> None:
+    world = make(RULED + "[budget]\nmax_labels = 6\n")
+    world.ask()
+    world.work("ada")
+    world.work("ben", wrong)
+    world.tell()
+    with pytest.raises(BudgetExhausted):
+        world.ask()
+    on = world.parts
+    annotators = on.config.annotators.model_copy(update={"adjudication": False})
+    off = replace(on, config=on.config.model_copy(update={"annotators": annotators}))
+    for _ in range(2):
+        loop.tell(off)
+    assert world.serve("eve", QUEUE) is None
+    assert world.promised() == (0, 0)
+    assert queue_state(off).elsewhere == 6
+    loop.tell(on)
+    assert world.promised() == (6, 6)
+    assert len(world.work("eve", truth, QUEUE)) == 6
+    world.tell()
+    assert len(world.labels()) == 6
 
 
 def test_opinions_are_exhausted_before_somebody_rules(make: Make) -> None:

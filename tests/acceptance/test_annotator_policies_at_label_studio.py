@@ -103,3 +103,20 @@ def test_a_doubt_goes_to_a_third_person_then_to_whoever_rules_and_blind_tasks_sh
     assert len(blind) == 2
     assert shown == {key: None if key in blind else pick.predicted for key, pick in picks.items()}
     assert list(shown) == list(picks)
+
+
+def test_a_round_does_not_wait_for_ever_where_somebody_answered_twice(
+    parts: Parts, label_studio: RealLabelStudio
+) -> None:
+    ann, ben, cem = (label_studio.person(name) for name in ("ann", "ben", "cem"))
+    loop.ask(parts, 3)
+    main = project(parts)
+    first, *rest = work(ann, main, truth).values()
+    ann.annotate(first.task_id, truth(str(first.item_key)), seconds=1.0)
+    work(ben, main, lambda key: other(key, 1) if key == rest[0].item_key else truth(key))
+    ben.annotate(rest[0].task_id, other(str(rest[0].item_key), 1), seconds=1.0)
+    loop.tell(parts)
+    assert set(work(cem, main, truth)) == {first.item_key, rest[0].item_key}
+    told = loop.tell(parts)
+    assert told.round is not None
+    assert told.round.state == "closed"

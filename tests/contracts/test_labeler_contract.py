@@ -574,6 +574,17 @@ def test_a_task_that_needs_fewer_answers_than_the_project_is_done_sooner(world: 
     assert work_through(world.person("ben"), project) == []
 
 
+def test_who_answers_twice_is_not_two_people(world: World) -> None:
+    project = world.project(overlap=2)
+    (sent,) = world.labeler.send_tasks(project.project_id, [task("a")])
+    ann, ben, cem = (world.person(name) for name in ("ann", "ben", "cem"))
+    assert work_through(ann, project) == ["a"]
+    ann.annotate(sent.task_id, "dog", seconds=1.0)
+    for _ in range(2):
+        world.labeler.set_overlap(project.project_id, {sent.task_id: 2})
+    assert [work_through(who, project) for who in (ann, ben, cem)] == [[], ["a"], []]
+
+
 def test_a_task_that_is_gone_needs_no_answers(world: World) -> None:
     project = world.project()
     (sent,) = world.labeler.send_tasks(project.project_id, [task("a")])

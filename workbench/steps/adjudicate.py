@@ -32,6 +32,8 @@ TITLE = "adjudication"
 TITLE_LENGTH = 50
 AT_ONCE = 250
 WAITING = frozenset({TaskState.PENDING, TaskState.OPEN, TaskState.INVALID})
+#: Was queued, and may be queued again.
+TAKEN_BACK = frozenset({TaskState.CANCELLED, TaskState.WITHDRAWN})
 
 
 class _Named:
@@ -98,10 +100,11 @@ def queue_state(parts: Parts) -> Queue:
     """How many rulings are waited for, and where."""
     name = queue_name(parts.labeler.name)
     with parts.store.read() as tx:
-        states = Counter(task.state for task in tx.wanted.in_queue(parts.project.id, name))
+        tasks = tx.wanted.in_queue(parts.project.id, name)
         link = tx.projects.link(parts.project.id, name)
         labels = tx.annotations.labels(parts.project.id)
-        queued = {task.item_id for task in tx.wanted.in_queue(parts.project.id, name)}
+    states = Counter(task.state for task in tasks)
+    queued = {task.item_id for task in tasks if task.state not in (*TAKEN_BACK, TaskState.GONE)}
     policy = parts.config.annotators
     doubts = [label for label in labels if in_doubt(label, policy.min_confidence)]
     return Queue(
@@ -114,7 +117,8 @@ def queue_state(parts: Parts) -> Queue:
 
 def _exhausted(parts: Parts, tx: Transaction, queue: str) -> list[tuple[Task, Label]]:
     """The answered tasks whose label is in doubt for good, and the label; oldest first."""
-    queued = {task.item_id for task in tx.wanted.in_queue(parts.project.id, queue)}
+    there = tx.wanted.in_queue(parts.project.id, queue)
+    queued = {task.item_id for task in there if task.state not in TAKEN_BACK}
     tasks = [t for t in tx.wanted.answered_tasks(parts.project.id) if t.item_id not in queued]
     labels = tx.annotations.label_of(task.item_id for task in tasks)
     policy = redundancy_of(parts)
@@ -144,7 +148,7 @@ def _affordable(parts: Parts, tx: Transaction, found: list[tuple[Task, Label]]) 
 
 
 def _bring_all(queue: Parts, waiting: Sequence[Task], rounds: Mapping[int, Round]) -> None:
-    link = _open_queue(queue)
+    link = open_queue(queue)
     by_round: dict[int, list[Task]] = defaultdict(list)
     for task in waiting:
         by_round[task.round_id].append(task)
@@ -153,11 +157,12 @@ def _bring_all(queue: Parts, waiting: Sequence[Task], rounds: Mapping[int, Round
             _bring(queue, link, rounds[round_id], tasks[start : start + AT_ONCE])
 
 
-def _open_queue(queue: Parts) -> LabelerLink:
+def open_queue(queue: Parts, *, anew: bool = False) -> LabelerLink:
+    """Find or make the queue's project; ``anew`` if the one that was known is gone."""
     with queue.store.read() as tx:
         known = tx.projects.link(queue.project.id, queue.labeler.name)
     spec = replace(
-        project_spec(queue, known.external_id if known else None),
+        project_spec(queue, known.external_id if known and not anew else None),
         title=queue_title(queue.project.name),
         overlap=1,
         show_predictions=False,
@@ -206,6 +211,8 @@ def _look(queue: Parts, link: LabelerLink, current: Round, tasks: Sequence[Task]
     if gone:
         with queue.store.begin() as tx:
             tx.tasks.set_states(dict.fromkeys(gone, TaskState.GONE))
+            words = f"{len(gone)} items that waited for a ruling were deleted at the labeler"
+            tx.results.note(queue.project.id, "tasks-gone", words, round_id=current.id)
     return [t for t in tasks if not copies[t.item_key] and t.state is TaskState.PENDING]
 
 

@@ -2,12 +2,14 @@
 
 from workbench.domain.errors import BudgetExhausted
 from workbench.domain.records import TaskState
-from workbench.steps.adjudicate import adjudicate, queue_parts
+from workbench.steps.adjudicate import adjudicate
+from workbench.steps.begun import as_begun
 from workbench.steps.choose import affordable_batch
 from workbench.steps.consensus import reconsider
 from workbench.steps.parts import Parts
 from workbench.steps.pull import Pulled, pull
 from workbench.steps.redundancy import ask_for_more, ask_no_more
+from workbench.steps.rulings import read_rulings
 from workbench.steps.tidy import take_back
 
 
@@ -19,9 +21,8 @@ def gather(parts: Parts) -> Pulled:
     Raises:
         LabelerError: The labeler is away or says no; what was done so far is kept.
     """
-    pulled = pull(parts)
-    if parts.config.annotators.adjudication:
-        pulled = pulled.plus(pull(queue_parts(parts)))
+    parts = as_begun(parts)
+    pulled = pull(parts).plus(read_rulings(parts))
     reconsider(parts, changed=pulled.versions > 0)
     ask_for_more(parts)
     ask_no_more(parts)

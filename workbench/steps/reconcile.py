@@ -16,6 +16,7 @@ from workbench.domain.reconcile import Finding, Kind, Outcome, Reconciled
 from workbench.domain.records import LabelerLink
 from workbench.domain.rounds import Round
 from workbench.steps.away import answering
+from workbench.steps.begun import as_begun
 from workbench.steps.leases import lease
 from workbench.steps.parts import Parts
 from workbench.steps.reconcile_answers import compare_absent, compare_answers, not_sent
@@ -61,6 +62,7 @@ def reconcile(
         RoundBusy: Another process works on the round that is served now.
         LabelerError: The labeler is away or says no; what was mended so far stays.
     """
+    parts = as_begun(parts)
     scope = _scope(parts, number)
     if scope is None:
         return Reconciled(findings=())

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from workbench.domain.adjudication import opinions
 from workbench.domain.budget import Promise, fits
+from workbench.domain.consensus import current as present
 from workbench.domain.consensus import task_state, usable
 from workbench.domain.records import Annotation, Label, LabelerLink, LabelStatus, Reason, Task, TaskState
 from workbench.domain.redundancy import Redundancy, wanted_opinions
@@ -40,11 +41,11 @@ def redundancy_of(parts: Parts) -> Redundancy:
 def ask_for_more(parts: Parts) -> None:
     """Ask for one more opinion of each item in doubt in the open round, as far as the budget goes.
 
+    Whatever else the labeler has to be told of how many answers are wanted, it is told.
+
     Raises:
         LabelerError: The labeler is away; what is asked for stands in the database and is brought later.
     """
-    if not redundancy_of(parts).adapts:
-        return
     with parts.store.begin() as tx:
         tx.projects.lock(parts.project.id)
         current = tx.rounds.unfinished(parts.project.id)
@@ -100,26 +101,42 @@ def _enough(parts: Parts, tx: Transaction, least: int) -> dict[Task, int]:
 
 
 def bring_overlaps(parts: Parts, link: LabelerLink, current: Round) -> None:
-    """Tell the labeler which tasks of a round need another number of answers than the project's."""
+    """Tell the labeler which tasks of a round need another number of answers than the project's.
+
+    Of those that somebody answered twice it is told again: it may take that for two people.
+    """
     overlaps = _overlaps(parts, current)
     if overlaps:
         parts.labeler.set_overlap(link.external_id, overlaps)
 
 
 def _overlaps(parts: Parts, current: Round) -> dict[str, int]:
+    of_project = parts.config.labeler.overlap
     with parts.store.read() as tx:
-        tasks = tx.tasks.of_round(current.id)
+        tasks = [task for task in tx.tasks.of_round(current.id) if task.state in AT_THE_LABELER]
+        usual = [t for t in tasks if t.overlap is None and t.state is TaskState.OPEN and of_project > 1]
+        annotations = tx.annotations.brief_of_items(task.item_id for task in usual)
+    twice = {task.id for task in usual if _somebody_twice(task, annotations.get(task.item_id, ()))}
     return {
-        task.external_id: task.overlap
+        task.external_id: of_project if task.overlap is None else task.overlap
         for task in tasks
-        if task.external_id and task.overlap is not None and task.state in AT_THE_LABELER
+        if task.external_id and (task.overlap is not None or task.id in twice)
     }
+
+
+def _somebody_twice(task: Task, annotations: Sequence[Annotation]) -> bool:
+    own = present(a for a in annotations if a.task_id == task.id)
+    people = [annotation.annotator for annotation in own if not annotation.skipped]
+    return len(set(people)) < len(people)
 
 
 def _changes(parts: Parts, tx: Transaction, current: Round) -> Iterator[Change]:
     """In the order of choice: where the budget ends, the most wanted items come first."""
     reasons = {s.item_key: s.reason for s in tx.tasks.selections(current.id)}
     tasks = [t for t in tx.tasks.of_round(current.id) if reasons[t.item_key] is not Reason.GOLD]
+    if not redundancy_of(parts).adapts:
+        # Switched off meanwhile: what was asked for is asked for no longer.
+        tasks = [task for task in tasks if task.overlap is not None]
     labels = tx.annotations.label_of(task.item_id for task in tasks)
     annotations = tx.annotations.brief_of_items({task.item_id for task in tasks})
     for task in tasks:

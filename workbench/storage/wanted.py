@@ -39,6 +39,14 @@ class Wanted:
         self._connection = connection
         self._now = now
 
+    def overlap_of(self, round_id: int) -> int | None:
+        """How many people answer each task of a round, as the configuration said when it was planned."""
+        config = self._connection.execute(
+            sa.select(round_.c.config).where(round_.c.id == round_id)
+        ).scalar_one()
+        overlap = config.get("labeler", {}).get("overlap")
+        return int(overlap) if overlap is not None else None
+
     def promised(self, project_id: int, overlap: int) -> Promise:
         """What the answers that are still missing may come to: the promised part of the budget.
 
@@ -148,7 +156,7 @@ class Wanted:
         return [to_task(row) for row in rows]
 
     def queue(self, labeler: str, tasks: Sequence[Task]) -> None:
-        """Put the items of these tasks into an adjudication queue, once a round."""
+        """Put the items of these tasks into an adjudication queue, once a round; or again, if taken back."""
         rows: list[dict[str, Any]] = [
             {
                 "round_id": found.round_id,
@@ -161,6 +169,17 @@ class Wanted:
             for found in tasks
         ]
         insert_missing(self._connection, task, rows)
+        for row in rows:
+            self._connection.execute(
+                task.update()
+                .where(
+                    task.c.round_id == row["round_id"],
+                    task.c.item_id == row["item_id"],
+                    task.c.labeler == labeler,
+                    task.c.state.in_([TaskState.CANCELLED, TaskState.WITHDRAWN]),
+                )
+                .values(state=TaskState.PENDING, external_id=None)
+            )
 
     def _items_in(self, states: Sequence[TaskState]) -> sa.Select[Any]:
         return sa.select(task.c.item_id).where(task.c.state.in_(states))
