@@ -105,7 +105,7 @@ def test_init_overwrites_nothing(folder: Any) -> None:
 
 def test_an_empty_database_and_an_older_one_name_the_upgrade(folder: Any) -> None:
     folder.configure()
-    _fails(folder.type("round", "ask"), "no tables yet", "workbench db upgrade")
+    _fails(folder.type("round", "ask"), "no database at", "workbench db upgrade")
     assert folder.type("db", "status").code == 1
 
 

@@ -32,3 +32,6 @@ def _below(folder: Path) -> Iterator[Path]:
             # What lies below a project is its data: it may be very many files.
             folders.clear()
         folders[:] = sorted(name for name in folders if not name.startswith("."))
+        # A link is not walked, it may lead anywhere; but a project that it names is one.
+        linked = [Path(place) / name / FILE_NAME for name in folders if (Path(place) / name).is_symlink()]
+        yield from (config for config in linked if config.is_file())

@@ -21,6 +21,8 @@ from workbench.storage.store import Store, open_store
 #: Seconds on a clock that only runs forward.
 Ticking = Callable[[], float]
 LONGEST = timedelta(minutes=1)
+#: Device and number.
+FileId = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +32,8 @@ class Opened:
     settings: Settings
     store: Store
     project: Project
+    #: Which file the database is, where it is one: another may be put in its place.
+    file: FileId | None
 
 
 class Watched:
@@ -105,7 +109,8 @@ class Watched:
     def _open(self) -> Opened:
         """Read the file again; the database is opened again if it is another one now."""
         settings = load_settings(self.path)
-        if self.opened is not None and self.opened.settings == settings:
+        same = self.opened is not None and self.opened.settings == settings
+        if self.opened is not None and same and self.opened.file == _file_of(self.opened.store):
             return self.opened
         store = open_store(settings.database_url, actor=self._worker)
         try:
@@ -115,7 +120,7 @@ class Watched:
             store.close()
             raise
         self.close()
-        self.opened = Opened(settings=settings, store=store, project=project)
+        self.opened = Opened(settings=settings, store=store, project=project, file=_file_of(store))
         return self.opened
 
     def _uses(self, store: Store | None) -> None:
@@ -136,3 +141,14 @@ class Watched:
         # To look at a file, or whether a database is there, costs nothing: whoever mends it waits a minute.
         self._not_before = self._ticking() + min(pause, LONGEST).total_seconds()
         self._diary.say_once("failed", in_words(error), self.name)
+
+
+def _file_of(store: Store) -> FileId | None:
+    path = store.file
+    if path is None:
+        return None
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

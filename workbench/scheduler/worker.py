@@ -1,7 +1,8 @@
 """The long-lived process: looks at projects when they are due, one after the other, until told to leave.
 
-Polite: SIGTERM and SIGINT let the transaction that is open end, give leases back and leave with 0. What was
-being computed is computed again by whoever goes on.
+Polite: SIGTERM and SIGINT let the transaction that is open end, give leases back and leave with 0, all within
+seconds: what a database that is locked or away does not take by then is left. What was being computed is
+computed again by whoever goes on.
 """
 
 import os
@@ -39,7 +40,8 @@ class Worker:
         self._diary = diary
         self._watched: dict[Path, Watched] = {}
         self._working: Watched | None = None
-        self._asked_at = 0.0
+        self._told = False
+        self._patient_until: float | None = None
         self._news = threading.Event()
 
     @property
@@ -64,7 +66,7 @@ class Worker:
             while not self._leaving.is_set():
                 self.awake.clear()
                 if time.monotonic() - searched > SEARCH_SECONDS:
-                    self._search()
+                    self._search_again()
                     searched = time.monotonic()
                 self._sweep()
                 self.awake.wait(POLL_SECONDS)
@@ -79,10 +81,19 @@ class Worker:
                 "Type `workbench init` to make a project, or name another folder."
             )
         for path in [path for path in self._watched if path not in found]:
-            self._watched.pop(path).close()
+            lost = self._watched.pop(path)
+            lost.close()
+            self._diary.say("gone", "Its file is gone; it is not looked after any more", lost.name)
         for path in found:
             if path not in self._watched:
                 self._watched[path] = Watched(path, self.name, self._diary, time.monotonic)
+
+    def _search_again(self) -> None:
+        """A folder that is not there for a while, as one of another machine, ends nothing."""
+        try:
+            self._search()
+        except (ConfigProblem, OSError) as error:
+            self._diary.say_once("failed", str(error), "worker")
 
     def _sweep(self) -> None:
         for watched in self.watched:
@@ -117,20 +128,26 @@ class Worker:
                 self._news.set()
                 signal.setitimer(signal.ITIMER_REAL, 0)
                 beats.join(PATIENCE_SECONDS)
-                self._say_goodbye()
+                for watched in self.watched:
+                    watched.close()
 
     def _leave(self, _number: int, _frame: FrameType | None) -> None:
-        """Stop: at once while idle; at the end of the transaction that is open while at work."""
-        if not self._leaving.is_set():
-            self._asked_at = time.monotonic()
+        """Stop: at once while idle; at the end of the transaction that is open while at work.
+
+        Work that does not stop, because it waits or because what stops it was swallowed, is told again.
+        """
         self._leaving.set()
         self.awake.set()
         if self._working is None:
             return
-        if self._working.busy and time.monotonic() - self._asked_at < PATIENCE_SECONDS:
-            signal.setitimer(signal.ITIMER_REAL, INSTANT)
+        now = time.monotonic()
+        if self._patient_until is None:
+            self._patient_until = now + PATIENCE_SECONDS
+        signal.setitimer(signal.ITIMER_REAL, INSTANT)
+        if now < self._patient_until and (self._told or self._working.busy):
             return
-        self._working = None
+        self._told = True
+        self._patient_until = now + PATIENCE_SECONDS
         raise KeyboardInterrupt
 
     def _beat(self) -> None:
@@ -139,6 +156,7 @@ class Worker:
             self._news.clear()
             if not self._leaving.is_set():
                 self._sign(leaving=False)
+        self._sign(leaving=True)
 
     def _sign(self, *, leaving: bool) -> None:
         working = self._working
@@ -153,8 +171,3 @@ class Worker:
                     tx.workers.gone(self.name)
                 else:
                     tx.workers.seen(self.name, doing)
-
-    def _say_goodbye(self) -> None:
-        self._sign(leaving=True)
-        for watched in self.watched:
-            watched.close()

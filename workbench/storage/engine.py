@@ -1,12 +1,17 @@
 """Engines that behave: SQLite with WAL, foreign keys, immediate transactions; PostgreSQL that never hangs."""
 
+import sqlite3
+import time
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
 from workbench.domain.errors import DatabaseProblem
 
+IMMEDIATE = "BEGIN IMMEDIATE"
+PIECE_MILLISECONDS = 500
 #: How long anybody waits for what another process holds.
 BUSY_TIMEOUT_SECONDS = 30
 #: A process that stands still in the middle of a transaction must not stand in everybody's way.
@@ -59,6 +64,12 @@ def server_time(connection: sa.Connection) -> datetime | None:
     return found.astimezone(UTC)
 
 
+def file_of(engine: sa.Engine) -> Path | None:
+    """The file of a database; None where a server or the memory keeps it."""
+    path = engine.url.database
+    return Path(path) if engine.dialect.name == "sqlite" and path and path != ":memory:" else None
+
+
 def reading_options(engine: sa.Engine) -> dict[str, Any]:
     """What makes a transaction see one moment of the database and hold nobody up."""
     if engine.dialect.name == "sqlite":
@@ -106,5 +117,23 @@ def _prepare_postgresql(connection: Any, _record: object) -> None:
 
 
 def _begin_immediate(connection: sa.Connection) -> None:
-    reading = connection.get_execution_options().get("reading", False)
-    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+    if connection.get_execution_options().get("reading", False):
+        connection.exec_driver_sql("BEGIN")
+        return
+    # Waited for in small pieces: whoever waits inside SQLite hears no signal.
+    cursor = connection.connection.cursor()
+    until = time.monotonic() + BUSY_TIMEOUT_SECONDS
+    try:
+        cursor.execute(f"PRAGMA busy_timeout = {PIECE_MILLISECONDS}")
+        while True:
+            try:
+                connection.exec_driver_sql(IMMEDIATE)
+            except sa.exc.OperationalError as error:
+                code = getattr(error.orig, "sqlite_errorcode", None) or 0
+                if code & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                    raise
+            else:
+                return
+    finally:
+        cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_SECONDS * 1000}")
+        cursor.close()

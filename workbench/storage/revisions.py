@@ -11,6 +11,7 @@ from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
 
 from workbench.domain.errors import DatabaseProblem
+from workbench.storage.engine import file_of
 
 
 class RevisionStatus(NamedTuple):
@@ -57,6 +58,12 @@ def check(engine: sa.Engine) -> None:
     Raises:
         DatabaseProblem: Older, newer or empty.
     """
+    file = file_of(engine)
+    if file is not None and not file.exists():
+        # To look into it would make an empty one.
+        raise DatabaseProblem(
+            f"There is no database at {file}. Put it back; for a new one type `workbench db upgrade`."
+        )
     found = status(engine)
     refuse_newer(found)
     if not found.current:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
+from pathlib import Path
 from typing import TypeVar
 
 import sqlalchemy as sa
@@ -12,7 +13,7 @@ import sqlalchemy as sa
 from workbench.storage import revisions
 from workbench.storage.annotations import Annotations
 from workbench.storage.crowd import Crowd
-from workbench.storage.engine import make_engine, reading_options, server_time
+from workbench.storage.engine import file_of, make_engine, reading_options, server_time
 from workbench.storage.faults import problem_of
 from workbench.storage.patience import patiently
 from workbench.storage.pool import Pool
@@ -110,6 +111,11 @@ class Store:
         self.actor = actor
         self._clock = clock
         self._open = threading.local()
+
+    @property
+    def file(self) -> Path | None:
+        """The database's file; None where a server keeps it."""
+        return file_of(self.engine)
 
     @property
     def busy(self) -> bool:
