@@ -139,6 +139,14 @@ def test_a_locked_database_does_not_hold_up_who_is_told_to_leave(
     assert time.monotonic() - began < 60
 
 
+def test_told_to_leave_before_it_has_begun_a_worker_leaves_with_0(
+    folder: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.ready(more=AFTER_CLOSE)
+    monkeypatch.setattr(Worker, "__init__", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    assert folder.type("run").code == 0
+
+
 def test_what_swallows_the_word_to_leave_hears_it_again(folder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     folder.ready(more=AFTER_CLOSE)
     monkeypatch.setattr(worker_module, "PATIENCE_SECONDS", 0.2)

@@ -30,11 +30,19 @@ def run(
 
     Example: `workbench run /srv/projects --webhooks 0.0.0.0:8091`
     """
+    try:
+        _run(paths or [DEFAULT_CONFIG], once=once, webhooks=webhooks, as_json=as_json)
+    except KeyboardInterrupt:
+        # Before the worker hears signals itself, as while torch is loaded.
+        say("Told to leave before it had begun.")
+
+
+def _run(paths: list[Path], *, once: bool, webhooks: str | None, as_json: bool) -> None:
     from workbench.scheduler.diary import Diary
     from workbench.scheduler.worker import Worker
 
     diary = Diary(_print if as_json else say, as_json=as_json)
-    worker = Worker(paths or [DEFAULT_CONFIG], diary)
+    worker = Worker(paths, diary)
     if once:
         if not worker.once():
             raise typer.Exit(1)
