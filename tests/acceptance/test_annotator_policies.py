@@ -273,6 +273,21 @@ def test_further_opinions_are_not_asked_for_when_the_round_is_over(make: Make) -
     assert world.work("cem") == []
 
 
+def test_what_somebody_declined_is_served_to_nobody_else_when_the_round_is_over(make: Make) -> None:
+    world = make(DOUBT + "[budget]\nper_annotation = 1\nmax_cost = 18\n")
+    world.ask()
+    world.work("ada")
+    world.work("ben", wrong)
+    world.tell()
+    world.work("cem", lambda _key: None)
+    told = world.tell()
+    assert told.round is not None
+    assert told.round.state == "closed"
+    world.ask(3)
+    assert len(world.work("dan")) == 3
+    assert world.spent().annotations + world.promised().annotations <= 18
+
+
 def test_unanswered_tasks_of_a_closed_round_make_room_when_the_budget_needs_it(make: Make) -> None:
     world = make("[budget]\nmax_labels = 8\n")
     left = {pick.item_key for pick in world.ask()}
@@ -664,7 +679,7 @@ EVERYTHING = (
 )
 
 
-@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=2, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.randoms(use_true_random=False))
 def test_the_budget_is_never_overrun_with_everything_switched_on(
     new_folder: Callable[[], Any], random: Any
@@ -672,7 +687,8 @@ def test_the_budget_is_never_overrun_with_everything_switched_on(
     with world_in(new_folder(), EVERYTHING, gold=4, labeler=EmbeddedLabeler) as world:
 
         def says(key: str) -> str | None:
-            return random.choice([truth(key), truth(key), truth(key), wrong(key)])
+            said: str = random.choice([truth(key), truth(key), truth(key), wrong(key)])
+            return said
 
         for _ in range(5):
             try:

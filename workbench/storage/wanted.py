@@ -118,13 +118,16 @@ class Wanted:
         return [to_task(row) for row in rows]
 
     def half_answered(self, project_id: int) -> list[Task]:
-        """Tasks of closed rounds that wait for more answers and have some."""
+        """Tasks of closed rounds that are served to more people and have answers.
+
+        What somebody declined or left empty is among them: it is served to others all the same.
+        """
         touched = sa.exists().where(annotation.c.item_id == task.c.item_id, annotation.c.task_id == task.c.id)
         rows = self._connection.execute(
             _TASK.where(
                 round_.c.project_id == project_id,
                 round_.c.state == RoundState.CLOSED,
-                task.c.state == TaskState.OPEN,
+                task.c.state.in_([TaskState.OPEN, TaskState.SKIPPED, TaskState.INVALID]),
                 task.c.external_id.is_not(None),
                 task.c.labeler.not_like(f"%{QUEUE}"),
                 touched,
