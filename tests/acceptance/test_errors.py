@@ -91,6 +91,14 @@ def test_one_class_is_no_classification(folder: Any) -> None:
     _fails(folder.type("db", "upgrade"), "project.classes", "at least 2")
 
 
+def test_an_address_to_be_called_at_holds_no_password(folder: Any) -> None:
+    """It is written into the database with each round, and shown at the labeler."""
+    folder.configure(more='webhook_url = "https://ada:hunter-two@example.com"')
+    typed = folder.type("db", "upgrade")
+    _fails(typed, "labeler.webhook_url", "without user name")
+    assert "hunter-two" not in typed.err
+
+
 def test_a_configuration_that_is_no_toml_is_explained(folder: Any) -> None:
     folder.write("[project\nname=")
     _fails(folder.type("db", "upgrade"), "not valid TOML")

@@ -240,6 +240,18 @@ def test_what_is_meant_to_be_is_reported_and_left_alone(asked: Folder) -> None:
     assert _labels(asked) == before
 
 
+def test_answers_that_a_labeler_put_back_from_an_older_copy_does_not_hold_are_kept(asked: Folder) -> None:
+    asked.person().annotate("1", "low", seconds=1.0)
+    assert asked.type("round", "tell").code == 0
+    _there(asked, "DELETE FROM annotations")
+    _there(asked, "UPDATE tasks SET updated_at = '2020-01-01T00:00:00.000000+00:00' WHERE id = 1")
+    before = _labels(asked)
+    looked = asked.type("reconcile", "--fix", "--json")
+    assert (looked.code, looked.json["difference"]) == (0, 0)
+    assert _kinds(looked) == {(Kind.DELETED.value, "left alone"): 1}
+    assert _labels(asked) == before
+
+
 def test_an_untouched_copy_is_removed_even_where_it_is_the_one_we_know(asked: Folder) -> None:
     asked.person().annotate(_copy(asked, "1"), "low", seconds=1.0)
     _copy(asked, "2")

@@ -1,6 +1,7 @@
 """Read ``workbench.toml`` and the environment once, and report every fault together."""
 
 import difflib
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -91,7 +92,9 @@ def _fault(location: Sequence[int | str], kind: str, message: str, found: Any) -
     if kind == "missing":
         return f"{key}: missing"
     plain = message.removeprefix("Value error, ")
-    shown = "" if isinstance(found, dict | list) else f"; found {found!r}"
+    # An address may hold a password.
+    value = re.sub(r"//[^/@\s]*@", "//***@", repr(found))
+    shown = "" if isinstance(found, dict | list) else f"; found {value}"
     return f"{key}: {plain[:1].lower()}{plain[1:]}{shown}"
 
 

@@ -1,5 +1,6 @@
 """What ``workbench.toml`` may say. One frozen model, checked as a whole."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -111,8 +112,11 @@ class LabelerSection(Section):
     @field_validator("webhook_url")
     @classmethod
     def _webhook(cls, url: str | None) -> str | None:
-        if url is not None and not url.startswith(("http://", "https://")):
-            raise ValueError("expected an address such as http://workbench.example.com:8091")
+        # What stands in it is written into the database and shown at the labeler: no password, no token.
+        if url is not None and not re.fullmatch(r"https?://[^\s/@?#]+(/[^\s?#@]*)?", url):
+            raise ValueError(
+                "expected an address such as http://workbench.example.com:8091, without user name and query"
+            )
         return url
 
     @model_validator(mode="after")

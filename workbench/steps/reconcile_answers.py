@@ -23,6 +23,7 @@ from workbench.storage.store import Transaction
 #: Sorts a second reading of the same version behind the first.
 REREAD = timedelta(microseconds=1)
 TAKEN_BACK = frozenset({TaskState.CANCELLED, TaskState.WITHDRAWN})
+PUT_BACK = "Answer and label are kept. Was the labeler put back from an older copy?"
 Versions = Mapping[int, Sequence[Annotation]]
 
 
@@ -82,6 +83,7 @@ def _compare_page(
     again = list(_reread(parts, tx, matches, before))
     yield from again
     yield from _unreadable(matches, before)
+    yield from _older(tx, matches, before)
     changed = {item for item in items if len(read.get(item, ())) != len(before.get(item, ()))}
     changed |= {match.task.item_id for match in matches if match.task.item_key in {f.item for f in again}}
     now = _matches(parts, tx, page, rounds)
@@ -190,6 +192,23 @@ def _unreadable(matches: Sequence[Match], before: Versions) -> Iterator[Finding]
                 "Give the Choices tag its old name again; the label is kept here.",
                 Outcome.PERSON,
             )
+
+
+def _older(tx: Transaction, matches: Sequence[Match], before: Versions) -> Iterator[Finding]:
+    """Answers that are known here and newer than all that the labeler holds: it was put back from a copy."""
+    suspects = [match for match in matches if _not_there(match, before.get(match.task.item_id, ()))]
+    whole = tx.annotations.of_items({match.task.item_id for match in suspects})
+    for match in suspects:
+        for known in _not_there(match, whole[match.task.item_id]):
+            if str(known.raw.get("task", match.remote.task_id)) == match.remote.task_id:
+                found = f"{known.annotator}'s answer is not there, and newer than all that is"
+                yield _finding(Kind.DELETED, match, found, PUT_BACK, Outcome.LEFT)
+
+
+def _not_there(match: Match, versions: Iterable[Annotation]) -> list[Annotation]:
+    there = {annotation.annotation_id for annotation in match.remote.annotations}
+    own = current(a for a in versions if a.task_id == match.task.id)
+    return [a for a in own if a.external_id not in there and a.updated_at > match.remote.updated_at]
 
 
 def _moved(before: Sequence[Match], after: Sequence[Match], changed: set[int]) -> Iterator[Finding]:
