@@ -67,6 +67,17 @@ def test_a_database_that_is_not_there_is_said_and_not_made(folder: Any) -> None:
     looks.close()
 
 
+def test_a_project_that_was_renamed_is_not_begun_anew(folder: Any) -> None:
+    folder.ready(more=AFTER_CLOSE)
+    text = (folder.path / "workbench.toml").read_text()
+    folder.write(text.replace("a project", "another name"))
+    done = folder.type("run", "--once")
+    assert (done.code, "put the old name back" in done.err) == (1, True)
+    folder.write(text)
+    assert folder.type("run", "--once").code == 0
+    assert rounds(folder) == ["labeling"]
+
+
 def test_folders_that_are_away_for_a_while_do_not_end_a_worker(
     folder: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from workbench.bootstrap import ensure_project
 from workbench.config.load import load_settings
 from workbench.config.model import Settings
-from workbench.domain.errors import WorkbenchError
+from workbench.domain.errors import ProjectProblem, WorkbenchError
 from workbench.domain.records import Project
 from workbench.domain.schedule import is_due, pause_after
 from workbench.scheduler.acts import TIDY_EVERY
@@ -115,6 +115,7 @@ class Watched:
         store = open_store(settings.database_url, actor=self._worker)
         try:
             store.check()
+            _refuse_unknown(store, settings.config.project.name)
             project = ensure_project(store, settings)
         except BaseException:
             store.close()
@@ -141,6 +142,16 @@ class Watched:
         # To look at a file, or whether a database is there, costs nothing: whoever mends it waits a minute.
         self._not_before = self._ticking() + min(pause, LONGEST).total_seconds()
         self._diary.say_once("failed", in_words(error), self.name)
+
+
+def _refuse_unknown(store: Store, name: str) -> None:
+    """A worker makes no project: one that it does not find was most likely renamed."""
+    with store.read() as tx:
+        if tx.projects.get(name) is None:
+            raise ProjectProblem(
+                f"The database holds no project '{name}'. If it was renamed in workbench.toml, put the old "
+                "name back: its rounds and labels go by it. If it is new, type `workbench pool add PATH`."
+            )
 
 
 def _file_of(store: Store) -> FileId | None:
