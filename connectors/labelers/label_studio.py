@@ -273,7 +273,8 @@ class LabelStudioLabeler:
         config = make_label_config(spec.task_type, spec.classes, notes=spec.notes)
         with understood():
             made = self._sdk.projects.create(title=spec.title, label_config=config, **make_settings(spec)).id
-        return project_by_id(self._client, str(made))
+        # Of several that were made at the same time, everybody takes the first.
+        return self._existing(spec) or project_by_id(self._client, str(made))
 
     def _adjust(self, project: Row, spec: ProjectSpec) -> None:
         different = {name: value for name, value in make_settings(spec).items() if project.get(name) != value}

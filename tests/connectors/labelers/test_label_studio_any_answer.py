@@ -254,3 +254,21 @@ def test_a_server_that_forgets_the_question_is_not_asked_without_end() -> None:
         for call in (CALLS["all"], CALLS["changed"]):
             with pytest.raises(LabelerRefused, match="GET"):
                 call(labeler)
+
+
+def test_of_two_projects_that_are_made_at_once_everybody_takes_the_first() -> None:
+    """Somebody else looks, as we do, before either is there, and makes one too."""
+    made = False
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        nonlocal made
+        if request.url.path != "/api/projects/":
+            return httpx.Response(200, json=right(request))
+        made = made or request.method == "POST"
+        if request.method == "POST":
+            return httpx.Response(201, json=PROJECT)
+        results = [PROJECT, PROJECT | {"id": 6}] if made else []
+        return httpx.Response(200, json={"results": results, "next": None})
+
+    with connect(URL, KEY, transport=httpx.MockTransport(handle), patience=HASTY) as labeler:
+        assert labeler.open_project(SPEC).project_id == "6"
