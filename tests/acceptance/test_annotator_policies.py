@@ -711,6 +711,18 @@ def test_the_budget_is_never_overrun_with_everything_switched_on(
         assert {item.split for item in items.values()} <= {Split.POOL}
 
 
+def test_the_command_line_says_how_many_items_wait_for_one_more_person(folder: Any) -> None:
+    folder.ready(more=DOUBT)
+    folder.type("round", "ask")
+    folder.label_all(folder.person("ada"))
+    assert "one more person" not in folder.type("round", "tell").err
+    ben = folder.person("ben")
+    while (task := ben.next_task("1")) is not None:
+        ben.annotate(task.task_id, wrong(str(task.item_key)), seconds=1.0)
+    told = folder.type("round", "tell").err
+    assert "6 of the others are in doubt and wait for one more person each." in told
+
+
 def test_the_command_line_says_how_many_rulings_are_waited_for(folder: Any) -> None:
     folder.ready(more=RULED)
     folder.type("round", "ask")

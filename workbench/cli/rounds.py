@@ -177,6 +177,8 @@ def _say_told(told: "Told", close_when: float) -> None:
         return
     say(f"Round {told.round.number} is '{told.round.state}': {_words(told)}.")
     if told.round.state == "labeling":
+        if told.progress.further:
+            say(f"{told.progress.further} of the others are in doubt and wait for one more person each.")
         say(
             f"It goes on at {close_when:.0%}. Label more and type `workbench round tell` again, "
             "or `workbench round tell --close` to go on with what is there."

@@ -19,6 +19,8 @@ class Progress:
     answered: int
     total: int
     invalid: int
+    #: Answered, and served to one more person than at first: their labels are in doubt.
+    further: int = 0
 
     @property
     def share(self) -> float:
@@ -29,11 +31,13 @@ class Progress:
 def progress_of(tx: Transaction, current: Round) -> Progress:
     """Count the states of a round's tasks; those that measure annotators hold nothing up."""
     gold = {s.item_key for s in tx.tasks.selections(current.id) if s.reason is Reason.GOLD}
-    states = [task.state for task in tx.tasks.of_round(current.id) if task.item_key not in gold]
+    tasks = [task for task in tx.tasks.of_round(current.id) if task.item_key not in gold]
+    states = [task.state for task in tasks]
     return Progress(
         answered=sum(state in ANSWERED for state in states),
         total=len(states),
         invalid=sum(state is TaskState.INVALID for state in states),
+        further=sum(task.state is TaskState.OPEN and (task.overlap or 1) > 1 for task in tasks),
     )
 
 
