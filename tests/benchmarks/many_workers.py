@@ -58,9 +58,9 @@ classes = {json.dumps(CLASSES)}
 [storage]
 database = "{url}"
 [model]
-options = {{ hidden = 4 }}
+options = {{ hidden = 32 }}
 [posterior]
-samples = 2
+samples = 4
 options = {{ epochs = 1 }}
 [acquisition]
 selector = "power"
