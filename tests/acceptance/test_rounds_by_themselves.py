@@ -19,6 +19,7 @@ from workbench.config.load import load_settings
 from workbench.scheduler.bench import Bench
 from workbench.scheduler.diary import Diary
 from workbench.scheduler.places import find_projects
+from workbench.scheduler.watch import Watched
 from workbench.scheduler.worker import Worker
 from workbench.storage.diary import Wanted
 from workbench.storage.store import Store, open_store
@@ -267,6 +268,21 @@ def test_what_fails_is_said_waited_out_and_gone_on_with_when_it_is_mended(folder
     folder.configure(more=AFTER_CLOSE)
     folder.type("schedule", "resume")
     folder.type("run", "--once")
+    assert rounds(folder) == ["closed", "labeling"]
+
+
+def test_a_worker_tries_at_once_when_the_file_was_mended(folder: Any) -> None:
+    folder.ready(more=f'{AFTER_CLOSE}[model]\nfactory = "nowhere:build"\n')
+    folder.type("run", "--once")
+    folder.label_all()
+    watched = Watched(folder.path / "workbench.toml", "worker", Diary(lambda line: None), time.monotonic)
+    assert not watched.look(at_once=True)
+    assert watched.look(at_once=True), "it waits"
+    page = shown(folder)
+    assert (page["failures"], page["act"]) == (1, "wait")
+    folder.configure(more=AFTER_CLOSE)
+    assert watched.look(at_once=True)
+    watched.close()
     assert rounds(folder) == ["closed", "labeling"]
 
 

@@ -120,6 +120,10 @@ class Watched:
         except BaseException:
             store.close()
             raise
+        if self.opened is not None and self.opened.settings != settings:
+            # Who has changed the file, or .env, has mended something: what failed is tried again now.
+            with store.begin() as tx:
+                tx.schedules.try_again(project.id)
         self.close()
         self.opened = Opened(settings=settings, store=store, project=project, file=_file_of(store))
         return self.opened

@@ -17,6 +17,7 @@ NOT_READY = (
     "starting up",
     "shutting down",
     "recovery mode",
+    "accepting connections",
     "too many clients",
     "connection slots",
     "terminat",
@@ -56,6 +57,9 @@ def _advice(error: sa.exc.DBAPIError, cause: str) -> str:
         )
     if "full" in cause:
         return "Nothing of this step was written. Free some disk space, then type `workbench round resume`."
+    if "disk I/O" in cause:
+        # What SQLite says where not even its working files beside the database find room.
+        return f"Its disk is full, or broken. Make room. {RESUME} then."
     if "locked" in cause:
         return f"Another process has held it for too long. {RESUME} when that one has ended."
     if "unable to open" in cause or "readonly" in cause:

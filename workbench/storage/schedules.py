@@ -109,6 +109,10 @@ class Schedules:
             **HEALTHY,
         )
 
+    def try_again(self, project_id: int) -> None:
+        """Wait no longer after what failed."""
+        self._set(project_id, retry_at=None)
+
     def want(self, project_id: int) -> None:
         """Ask for a round out of turn; asking again before it has started is the same as once."""
         self._set(

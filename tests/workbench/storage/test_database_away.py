@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from workbench.domain.errors import DatabaseAway, DatabaseProblem
 from workbench.domain.records import Project, TaskKind
 from workbench.storage import engine as engines
 from workbench.storage import patience
+from workbench.storage.faults import problem_of
 from workbench.storage.store import Store, Transaction, open_store
 
 #: A sequence goes on counting when the transaction that counted is rolled back.
@@ -237,3 +239,10 @@ def test_what_somebody_has_to_mend_is_not_tried_again(sqlite: tuple[Path, Store]
         store.insist(refused)
     assert len(tries) == 1
     assert not isinstance(problem.value, DatabaseAway)
+
+
+def test_a_disk_without_room_for_working_files_is_named_and_a_server_that_starts_is_waited_for() -> None:
+    full = problem_of(sa.exc.OperationalError("", None, sqlite3.OperationalError("disk I/O error")))
+    assert "Its disk is full" in str(full)
+    starting = Exception("FATAL: the database system is not yet accepting connections")
+    assert isinstance(problem_of(sa.exc.OperationalError("", None, starting)), DatabaseAway)
