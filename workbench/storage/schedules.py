@@ -116,7 +116,11 @@ class Schedules:
     def want(self, project_id: int) -> None:
         """Ask for a round out of turn; asking again before it has started is the same as once."""
         self._set(
-            project_id, wanted_at=sa.func.coalesce(schedule.c.wanted_at, self._now), next_look_at=self._now
+            project_id,
+            wanted_at=sa.func.coalesce(schedule.c.wanted_at, self._now),
+            next_look_at=self._now,
+            # Who asks for a round does not wait for what failed before.
+            retry_at=None,
         )
 
     def last_event(self, project_id: int, *kinds: str) -> Event | None:

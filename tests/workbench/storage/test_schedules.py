@@ -157,6 +157,14 @@ def test_failures_are_counted_with_their_words_and_healed(store: Store, project:
     assert (found.failures, found.retry_at, found.reason) == (0, None, None)
 
 
+def test_who_asks_for_a_round_does_not_wait_for_what_failed_before(store: Store, project: Project) -> None:
+    row(store, project)
+    with store.begin() as tx:
+        tx.schedules.failed(project.id, "Label Studio is away", START + EVERY)
+        tx.schedules.want(project.id)
+    assert row(store, project).retry_at is None
+
+
 def test_why_it_is_paused_is_not_written_over_by_a_failure(store: Store, project: Project) -> None:
     row(store, project)
     with store.begin() as tx:
