@@ -23,8 +23,9 @@ from connectors.labelers.label_config import (
     make_label_config,
     read_label_config,
 )
-from connectors.labelers.label_studio_answers import read_json, understood
+from connectors.labelers.label_studio_answers import Refusal, read_json, understood
 from connectors.labelers.label_studio_changes import tasks_by_change
+from connectors.labelers.label_studio_folders import share_folder
 from connectors.labelers.label_studio_format import MOST_WANTED_FIRST, make_settings, read_task, read_task_id
 from connectors.labelers.label_studio_hooks import ensure_webhook
 from connectors.labelers.label_studio_http import LabelStudioClient, open_client, server_root
@@ -202,7 +203,15 @@ class LabelStudioLabeler:
     def release(self, project_id: str, model_version: str) -> None:
         """Serve the predictions of this model version from now on, most wanted first."""
         with naming_project(project_id):
-            self._change(number(project_id), {"model_version": model_version, "sampling": MOST_WANTED_FIRST})
+            try:
+                self._change(
+                    number(project_id), {"model_version": model_version, "sampling": MOST_WANTED_FIRST}
+                )
+            except Refusal as refusal:
+                # No task is left that carries a prediction of this model, so there is no order to serve by.
+                if refusal.status != httpx.codes.BAD_REQUEST or "model_version" not in refusal.detail:
+                    raise
+                self._change(number(project_id), {"sampling": MOST_WANTED_FIRST})
 
     def clock(self) -> datetime | None:
         """What the server's own clock says; None when it does not tell."""
@@ -244,17 +253,8 @@ class LabelStudioLabeler:
 
         The server must serve local files and its document root must be a parent of the folder.
         """
-        path = str(folder.absolute())
-        with naming_project(project_id), understood():
-            known = self._sdk.import_storage.local.list(project=number(project_id))
-            if all(storage.path != path for storage in known):
-                self._sdk.import_storage.local.create(
-                    project=number(project_id),
-                    path=path,
-                    regex_filter=".*",
-                    use_blob_urls=True,
-                    title="pictures",
-                )
+        with naming_project(project_id):
+            share_folder(self._sdk, number(project_id), folder)
 
     @cached_property
     def _sdk(self) -> "LabelStudio":

@@ -455,6 +455,14 @@ def test_the_smallest_score_of_the_released_model_is_served_first(world: World) 
     assert work_through(world.person("ann"), project) == sorted(scores, key=scores.__getitem__)
 
 
+def test_a_model_of_which_no_task_carries_a_prediction_can_be_released(world: World) -> None:
+    project = world.project()
+    world.labeler.send_tasks(project.project_id, [task("a", score=1.0), task("b", score=0.0)])
+    world.labeler.release(project.project_id, "model-1")
+    world.labeler.release(project.project_id, "model-nobody-asked")
+    assert sorted(map(str, work_through(world.person("ann"), project))) == ["a", "b"]
+
+
 def test_a_prediction_without_a_label_orders_too(world: World) -> None:
     project = world.project()
     scores = {"a": 3.0, "b": 1.0, "c": 2.0}
