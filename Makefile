@@ -14,7 +14,8 @@ open: $(VENV)/.ready $(LABEL_STUDIO_VENV)/.ready
 	LABEL_STUDIO_BIN=$(LABEL_STUDIO_VENV)/bin/label-studio $(VENV)/bin/workbench demo --directory demo --open
 
 test: $(VENV)/.ready-to-test $(LABEL_STUDIO_VENV)/.ready
-	LABEL_STUDIO_BIN=$(CURDIR)/$(LABEL_STUDIO_VENV)/bin/label-studio $(VENV)/bin/python -m pytest $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 LABEL_STUDIO_BIN=$(CURDIR)/$(LABEL_STUDIO_VENV)/bin/label-studio \
+	  $(VENV)/bin/python -m pytest --numprocesses 2 --dist loadfile $(PYTEST_ARGS)
 
 check: $(VENV)/.ready-to-test
 	$(VENV)/bin/ruff format --check .
