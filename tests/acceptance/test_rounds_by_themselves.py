@@ -220,7 +220,7 @@ def test_the_last_items_of_the_pool_are_a_smaller_round_and_then_it_stops(folder
 
 
 def test_a_round_that_is_not_answered_in_time_is_closed_with_what_is_there(folder: Any) -> None:
-    folder.ready(more="[schedule]\nclose_after_days = 0.000001\n")
+    folder.ready(more="[schedule]\nclose_after_days = 0.000000001\n")
     folder.type("schedule", "now")
     folder.type("run", "--once")
     folder.label_all(limit=4)
