@@ -30,7 +30,8 @@ class Revision(NamedTuple):
     consensus: Consensus
 
 
-_BRIEF = sa.select(
+#: An annotation without the labeler's own record of it.
+BRIEF = (
     annotation.c.external_id,
     annotation.c.task_id,
     annotation.c.item_id,
@@ -44,6 +45,7 @@ _BRIEF = sa.select(
     annotation.c.updated_at,
     annotation.c.labeler.endswith(QUEUE).label("adjudicates"),
 )
+_BRIEF = sa.select(*BRIEF)
 _ALL_LABELS = sa.select(label, item.c.key.label("item_key")).join(item, item.c.id == label.c.item_id)
 
 

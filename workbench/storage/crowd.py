@@ -7,22 +7,8 @@ import sqlalchemy as sa
 
 from workbench.domain.adjudication import QUEUE
 from workbench.domain.records import Annotation, Split
+from workbench.storage.annotations import BRIEF
 from workbench.storage.tables import annotation, item, label, round_, selection, task
-
-_BRIEF = (
-    annotation.c.external_id,
-    annotation.c.task_id,
-    annotation.c.item_id,
-    annotation.c.annotator,
-    annotation.c.label,
-    annotation.c.problem,
-    annotation.c.skipped,
-    annotation.c.deleted,
-    annotation.c.seconds,
-    annotation.c.created_at,
-    annotation.c.updated_at,
-    annotation.c.labeler.endswith(QUEUE).label("adjudicates"),
-)
 
 
 class Prediction(NamedTuple):
@@ -41,7 +27,7 @@ class Crowd:
     def all(self, project_id: int) -> list[Annotation]:
         """Every version of every annotation, oldest first."""
         rows = self._connection.execute(
-            sa.select(*_BRIEF).where(annotation.c.project_id == project_id).order_by(annotation.c.id)
+            sa.select(*BRIEF).where(annotation.c.project_id == project_id).order_by(annotation.c.id)
         )
         return [Annotation(**row) for row in rows.mappings()]
 
