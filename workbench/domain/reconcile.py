@@ -4,7 +4,6 @@ A finding is fixed, could be fixed, needs a person, or is as it is meant to be a
 fixed nor meant to be is the difference; it is 0 when both say the same.
 """
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -129,12 +128,6 @@ class Reconciled:
         ]
         compared = f"{self.tasks_here} tasks here, {self.tasks_there} at the labeler"
         return "; ".join([f"difference {self.difference} ({compared})", *words])
-
-
-def difference_in(summary: str) -> int | None:
-    """Read the difference out of a summary; None when it is none."""
-    found = re.match(r"difference (\d+)\b", summary)
-    return int(found[1]) if found else None
 
 
 def in_words(findings: Sequence[Finding]) -> str:
