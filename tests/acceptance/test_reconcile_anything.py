@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from connectors.labelers.embedded import EmbeddedLabeler
@@ -207,6 +207,7 @@ DEEDS = [name for name in DEEDS if name not in ("there", "here", "reconcile", "t
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
+@example(deeds=[("forget", 22), ("delete", 0), ("delete", 31)])
 @given(deeds=st.lists(st.tuples(st.sampled_from(DEEDS), st.integers(0, 40)), min_size=1, max_size=14))
 def test_after_any_mischief_both_books_say_the_same(
     prepared: Path, tmp_path_factory: pytest.TempPathFactory, deeds: list[tuple[str, int]]

@@ -64,7 +64,8 @@ def compare_absent(parts: Parts, tasks: Sequence[tuple[int, Task]], *, fix: bool
     findings: list[Finding] = []
     for chunk in chunked(tasks, PAGE):
         with attempt(parts, keep=fix) as tx:
-            found = [*_answered(parts, tx, chunk), *_labels(parts, tx, chunk)]
+            # In this order: labels put the states back that the tasks came with.
+            found = [*_labels(parts, tx, chunk), *_answered(parts, tx, chunk)]
             found = done(found) if fix else found
             note(parts, tx, found)
         findings += found
