@@ -73,7 +73,7 @@ def list_rounds(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = Fal
     Example: `workbench round list`
     """
     from workbench.cli.reading import open_reading
-    from workbench.reports.panels import rounds
+    from workbench.reports.tables import rounds
 
     with open_reading(config) as (store, project, _settings), store.read() as tx:
         rows = [asdict(row) for row in rounds.rows(tx, project)]

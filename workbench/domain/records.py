@@ -158,6 +158,16 @@ class Selection:
     confidence: float | None = None
     #: Probability of being drawn in the random share; None for deterministic picks.
     propensity: float | None = None
+    #: Probability of being drawn next when it was, among all that were left; None where nothing was drawn.
+    proposal: float | None = None
+    #: The nearest labeled item and how far it is, in the encoder's space.
+    neighbour: str | None = None
+    neighbour_distance: float | None = None
+    #: Cosine similarity to the most similar item that was chosen before it in the batch.
+    redundancy: float | None = None
+    #: Where it lies on the map of the pool.
+    x: float | None = None
+    y: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -278,16 +288,3 @@ class NewEvent:
     message: str
     round_id: int | None = None
     actor: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Worker:
-    """A process that works on rounds."""
-
-    name: str
-    started_at: datetime
-    seen_at: datetime
-    #: In words; None while it waits.
-    doing: str | None
-    #: Since it was last heard of, by the clock that wrote it.
-    silent_seconds: float

@@ -83,6 +83,8 @@ class Round:
     created_at: datetime
     #: When annotators were first served it.
     released_at: datetime | None = None
+    #: How many items there were to choose from.
+    pool_size: int | None = None
 
     @property
     def key(self) -> str:

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any, NamedTuple
 
 from workbench.domain.records import Project
-from workbench.reports.panels import (
+from workbench.reports.tables import (
     agreement,
     anchoring,
     annotator_quality,

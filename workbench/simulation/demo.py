@@ -229,7 +229,7 @@ def _result(directory: Path, parts: Parts, url: str, project: Project) -> dict[s
 
 
 def _rounds(parts: Parts) -> list[dict[str, Any]]:
-    from workbench.reports.panels import budget_curve
+    from workbench.reports.tables import budget_curve
 
     with parts.store.begin() as tx:
         rows = budget_curve.rows(tx, parts.project)

@@ -65,8 +65,8 @@ def compare_absent(parts: Parts, tasks: Sequence[tuple[int, Task]], *, fix: bool
     for chunk in chunked(tasks, PAGE):
         with attempt(parts, keep=fix) as tx:
             # In this order: labels put the states back that the tasks came with.
-            found = [*_labels(parts, tx, chunk), *_answered(parts, tx, chunk)]
-            found = done(found) if fix else found
+            every = [*_labels(parts, tx, chunk), *_answered(parts, tx, chunk)]
+            found = done(every) if fix else every
             note(parts, tx, found)
         findings += found
     return findings
@@ -254,8 +254,7 @@ def _answered(
 def _labels(parts: Parts, tx: Transaction, tasks: Sequence[tuple[int, Task]]) -> Iterator[Finding]:
     """Labels that are not what their annotations say: the pull's own rule is asked what it would write."""
     suspects = _suspects(parts, tx, tasks)
-    items = {task.item_id for _, task in suspects}
-    before = tx.annotations.label_of(items)
+    before = tx.annotations.label_of(items := {task.item_id for _, task in suspects})
     consolidate(parts, tx, [task for _, task in suspects])
     # Only labels are meant here: a task that is gone would get the state of one that is there.
     tx.tasks.set_states({task.id: task.state for _, task in suspects})

@@ -11,6 +11,7 @@ from workbench.domain.consensus import Consensus
 from workbench.domain.records import Annotation, Label, LabelStatus, Split
 from workbench.storage.corrections import note_corrections, note_refusals, refused_news
 from workbench.storage.statements import chunked, insert_missing
+from workbench.storage.superseding import supersede
 from workbench.storage.tables import annotation, item, label
 
 
@@ -75,12 +76,16 @@ class Annotations:
                 "created_at": a.created_at,
                 "updated_at": a.updated_at,
                 "raw": dict(a.raw),
+                "received_at": self._now,
             }
             for a in versions
         ]
         refused = refused_news(self._connection, labeler, versions)
         note_refusals(self._connection, self._now, self._actor, project_id, refused)
-        return insert_missing(self._connection, annotation, rows)
+        added = insert_missing(self._connection, annotation, rows)
+        if added:
+            supersede(self._connection, self._now, project_id, labeler, {a.external_id for a in versions})
+        return added
 
     def of_items(self, item_ids: Iterable[int]) -> dict[int, list[Annotation]]:
         """All versions of all annotations of some items, by item."""
@@ -117,13 +122,13 @@ class Annotations:
         for chunk in chunked(item_ids):
             rows = self._connection.execute(_ALL_LABELS.where(label.c.item_id.in_(chunk)))
             # Asked for in the query, the database may take the index on it and read every label there is.
-            found.update({row.item_id: _label(row) for row in rows if row.current})
+            found.update({row.item_id: to_label(row) for row in rows if row.current})
         return found
 
     def labels(self, project_id: int) -> list[Label]:
         """The current label of every item that has or had one, by key."""
         rows = self._connection.execute(_labels().where(item.c.project_id == project_id).order_by(item.c.key))
-        return [_label(row) for row in rows]
+        return [to_label(row) for row in rows]
 
     def revise(self, item_id: int, revision: int, consensus: Consensus, *, method: str) -> None:
         """Write a new revision of an item's label and make it the current one."""
@@ -134,7 +139,11 @@ class Annotations:
         again = {found.item_id: found.consensus for found in revisions if found.number > 1}
         note_corrections(self._connection, self._now, self._actor, again, method)
         for chunk in chunked(found.item_id for found in revisions if found.number > 1):
-            self._connection.execute(label.update().where(label.c.item_id.in_(chunk)).values(current=False))
+            self._connection.execute(
+                label.update()
+                .where(label.c.item_id.in_(chunk), label.c.superseded_at.is_(None))
+                .values(current=False, superseded_at=self._now)
+            )
         rows = [
             {
                 "item_id": found.item_id,
@@ -172,7 +181,8 @@ def _labels() -> sa.Select[Any]:
     return _ALL_LABELS.where(label.c.current.is_(True))
 
 
-def _label(row: Any) -> Label:
+def to_label(row: Any) -> Label:
+    """A row of the label table, with its item's key, as a record."""
     return Label(
         item_id=row.item_id,
         item_key=row.item_key,

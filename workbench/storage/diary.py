@@ -51,13 +51,17 @@ def write_events(
         connection.execute(event.insert(), chunk)
 
 
-def read_events(connection: sa.Connection, project_id: int, wanted: Wanted) -> list[Event]:
-    """Read events in the order in which they were written."""
+def read_events(
+    connection: sa.Connection, project_id: int, wanted: Wanted, *, until: datetime | None = None
+) -> list[Event]:
+    """Read events in the order in which they were written; with ``until`` none that are newer."""
     statement = (
         sa.select(event, round_.c.number.label("round_number"))
         .outerjoin(round_, round_.c.id == event.c.round_id)
         .where(event.c.project_id == project_id, *_conditions(wanted))
     )
+    if until is not None:
+        statement = statement.where(event.c.at <= until)
     forward = wanted.limit is None or wanted.after is not None
     statement = statement.order_by(event.c.id if forward else event.c.id.desc()).limit(wanted.limit)
     rows = connection.execute(statement).all()

@@ -55,6 +55,7 @@ class Pool:
                 "payload": dict(new.payload),
                 "sha256": new.sha256,
                 "known_label": new.known_label,
+                "created_at": self._now,
             }
             for new in items
         ]
@@ -66,8 +67,12 @@ class Pool:
         for chunk in chunked(items):
             self._connection.execute(
                 item.update()
-                .where(item.c.project_id == project_id, item.c.key.in_([gone.key for gone in chunk]))
-                .values(split=Split.REMOVED)
+                .where(
+                    item.c.project_id == project_id,
+                    item.c.key.in_([gone.key for gone in chunk]),
+                    item.c.split != Split.REMOVED,
+                )
+                .values(split=Split.REMOVED, removed_at=self._now, removed_from=item.c.split)
             )
 
     def by_key(self, project_id: int, keys: Iterable[str]) -> dict[str, Item]:

@@ -89,6 +89,7 @@ class Results:
                 "low": m.low,
                 "high": m.high,
                 "n": m.n,
+                "created_at": self._now,
             }
             for m in metrics
         ]
@@ -102,7 +103,7 @@ class Results:
             .where(round_.c.project_id == project_id)
             .order_by(round_.c.number, metric.c.id)
         )
-        return [(row.round_number, _metric(row)) for row in rows]
+        return [(row.round_number, to_metric(row)) for row in rows]
 
     def spending(self, project_id: int) -> Spending:
         """Distinct agreed labels, annotations ever made (skips cost seconds only), and seconds of people.
@@ -150,6 +151,7 @@ class Results:
             "low": point.low,
             "high": point.high,
             "n": point.n,
+            "created_at": self._now,
         }
         insert_missing(self._connection, budget_point, [row])
 
@@ -161,7 +163,7 @@ class Results:
             .where(round_.c.project_id == project_id)
             .order_by(round_.c.number, budget_point.c.metric)
         )
-        return [_point(row) for row in rows]
+        return [to_point(row) for row in rows]
 
     def note(
         self,
@@ -200,11 +202,13 @@ def _run(row: Any) -> ModelRun:
     )
 
 
-def _metric(row: Any) -> Metric:
+def to_metric(row: Any) -> Metric:
+    """A row of the metric table as a record."""
     return Metric(split=row.split, name=row.name, value=row.value, low=row.low, high=row.high, n=row.n)
 
 
-def _point(row: Any) -> BudgetPoint:
+def to_point(row: Any) -> BudgetPoint:
+    """A row of the budget curve, with its round's number, as a record."""
     return BudgetPoint(
         round_number=row.round_number,
         metric=row.metric,

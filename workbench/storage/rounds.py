@@ -16,6 +16,7 @@ from workbench.domain.rounds import (
     check_rescore,
     overtaken,
 )
+from workbench.storage.moves import note_round
 from workbench.storage.statements import insert_one
 from workbench.storage.tables import event, round_
 
@@ -73,6 +74,7 @@ class Rounds:
             created_at=self._now,
             updated_at=self._now,
         )
+        note_round(self._connection, self._now, new)
         return self.get(new)
 
     def trim(self, round_id: int, seconds: float) -> None:
@@ -199,6 +201,8 @@ class Rounds:
         )
         if changed.rowcount != 1:
             raise overtaken(held)
+        if "state" in values:
+            note_round(self._connection, self._now, held.id)
 
     def _until(self, seconds: float) -> datetime:
         return self._now + timedelta(seconds=seconds)
@@ -222,4 +226,5 @@ def _round(row: Any) -> Round:
         error=row.error,
         created_at=row.created_at,
         released_at=row.released_at,
+        pool_size=row.pool_size,
     )

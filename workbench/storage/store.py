@@ -10,10 +10,14 @@ from typing import TypeVar
 
 import sqlalchemy as sa
 
+from workbench.domain.pseudonyms import Names, open_names
+from workbench.domain.records import Project
 from workbench.storage import revisions
 from workbench.storage.annotations import Annotations
 from workbench.storage.crowd import Crowd
 from workbench.storage.engine import file_of, make_engine, reading_options, server_time
+from workbench.storage.evidence import Evidence
+from workbench.storage.facts.facts import Facts
 from workbench.storage.faults import problem_of
 from workbench.storage.patience import patiently
 from workbench.storage.pool import Pool
@@ -22,6 +26,7 @@ from workbench.storage.results import Results
 from workbench.storage.rounds import Rounds
 from workbench.storage.schedules import Schedules
 from workbench.storage.tasks import Tasks
+from workbench.storage.terms import Terms
 from workbench.storage.wanted import Wanted
 from workbench.storage.workers import Workers
 
@@ -67,7 +72,7 @@ class Transaction:
     @cached_property
     def tasks(self) -> Tasks:
         """Selections and the outbox."""
-        return Tasks(self._connection)
+        return Tasks(self._connection, self.now)
 
     @cached_property
     def annotations(self) -> Annotations:
@@ -88,6 +93,20 @@ class Transaction:
     def results(self) -> Results:
         """Models, metrics, budget points, events."""
         return Results(self._connection, self.now, self.actor)
+
+    @cached_property
+    def evidence(self) -> Evidence:
+        """Predictions, diagnostics and maps, for reports."""
+        return Evidence(self._connection, self.now)
+
+    @cached_property
+    def terms(self) -> Terms:
+        """The budget's terms, and what people have changed of them."""
+        return Terms(self._connection, self.now, self.actor)
+
+    def facts(self, project: Project, at: datetime | None = None, names: Names = open_names) -> Facts:
+        """Everything that a report may know of a project, now or at a moment."""
+        return Facts(self._connection, project, at or self.now, names)
 
     @cached_property
     def schedules(self) -> Schedules:

@@ -1,12 +1,14 @@
 """What a round chose, and the outbox of tasks that came from it."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
 from workbench.domain.adjudication import QUEUE
 from workbench.domain.records import Reason, Selection, Task, TaskState
+from workbench.storage.moves import note_new_tasks, note_tasks
 from workbench.storage.statements import chunked, insert_missing
 from workbench.storage.tables import item, round_, selection, task
 
@@ -18,8 +20,9 @@ _TASK = sa.select(task, item.c.key.label("item_key")).join(item, item.c.id == ta
 class Tasks:
     """Selections and tasks."""
 
-    def __init__(self, connection: sa.Connection) -> None:
+    def __init__(self, connection: sa.Connection, now: datetime) -> None:
         self._connection = connection
+        self._now = now
 
     def choose(
         self,
@@ -53,6 +56,7 @@ class Tasks:
             for s in selections
         ]
         insert_missing(self._connection, task, rows)
+        note_new_tasks(self._connection, self._now, round_id)
 
     def selections(self, round_id: int) -> list[Selection]:
         """The batch, most wanted first."""
@@ -62,7 +66,7 @@ class Tasks:
             .where(selection.c.round_id == round_id)
             .order_by(selection.c.rank)
         )
-        return [_selection(row) for row in rows]
+        return [to_selection(row) for row in rows]
 
     def of_round(self, round_id: int) -> list[Task]:
         """The tasks of a round in the ordinary queue, in order of choice."""
@@ -115,6 +119,7 @@ class Tasks:
         """Remember the labeler's id of tasks that are there now."""
         rows = [{"task_id": task_id, "new_id": new} for task_id, new in external_ids.items()]
         values = {"external_id": sa.bindparam("new_id"), "state": TaskState.OPEN}
+        note_tasks(self._connection, self._now, external_ids, TaskState.OPEN, only=TaskState.PENDING)
         self._update_each(task.c.state == TaskState.PENDING, values, rows)
 
     def _update_each(
@@ -127,7 +132,9 @@ class Tasks:
     def set_states(self, states: Mapping[int, TaskState]) -> None:
         """Write where tasks stand."""
         for state in sorted(set(states.values())):
-            for chunk in chunked(task_id for task_id, wanted in states.items() if wanted is state):
+            moved = [task_id for task_id, wanted in states.items() if wanted is state]
+            note_tasks(self._connection, self._now, moved, state)
+            for chunk in chunked(moved):
                 self._connection.execute(task.update().where(task.c.id.in_(chunk)).values(state=state))
 
 
@@ -144,10 +151,17 @@ def _selection_row(round_id: int, item_ids: Mapping[str, int], chosen: Selection
         "predicted": chosen.predicted,
         "confidence": chosen.confidence,
         "propensity": chosen.propensity,
+        "proposal": chosen.proposal,
+        "neighbour": chosen.neighbour,
+        "neighbour_distance": chosen.neighbour_distance,
+        "redundancy": chosen.redundancy,
+        "x": chosen.x,
+        "y": chosen.y,
     }
 
 
-def _selection(row: Any) -> Selection:
+def to_selection(row: Any) -> Selection:
+    """A row of the selection table, with its item's key, as a record."""
     return Selection(
         item_key=row.item_key,
         rank=row.rank,
@@ -159,6 +173,12 @@ def _selection(row: Any) -> Selection:
         predicted=row.predicted,
         confidence=row.confidence,
         propensity=row.propensity,
+        proposal=row.proposal,
+        neighbour=row.neighbour,
+        neighbour_distance=row.neighbour_distance,
+        redundancy=row.redundancy,
+        x=row.x,
+        y=row.y,
     )
 
 

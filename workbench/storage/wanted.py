@@ -12,6 +12,7 @@ from workbench.domain.consensus import usable
 from workbench.domain.records import Annotation, Item, LabelStatus, Reason, Split, Task, TaskState
 from workbench.domain.rounds import RoundState
 from workbench.storage.annotations import Annotations
+from workbench.storage.moves import note_new_tasks, note_tasks
 from workbench.storage.pool import to_item
 from workbench.storage.statements import insert_missing
 from workbench.storage.tables import annotation, item, label, round_, selection, task
@@ -85,6 +86,7 @@ class Wanted:
     def ask(self, overlaps: Mapping[int, int | None], states: Mapping[int, TaskState]) -> None:
         """Write how many opinions tasks should have, and where they stand because of it."""
         for task_id, wanted in overlaps.items():
+            note_tasks(self._connection, self._now, [task_id], states[task_id])
             self._connection.execute(
                 task.update().where(task.c.id == task_id).values(overlap=wanted, state=states[task_id])
             )
@@ -173,16 +175,19 @@ class Wanted:
         ]
         insert_missing(self._connection, task, rows)
         for row in rows:
-            self._connection.execute(
-                task.update()
-                .where(
-                    task.c.round_id == row["round_id"],
-                    task.c.item_id == row["item_id"],
-                    task.c.labeler == labeler,
-                    task.c.state.in_([TaskState.CANCELLED, TaskState.WITHDRAWN]),
-                )
-                .values(state=TaskState.PENDING, external_id=None)
+            taken_back = sa.and_(
+                task.c.round_id == row["round_id"],
+                task.c.item_id == row["item_id"],
+                task.c.labeler == labeler,
+                task.c.state.in_([TaskState.CANCELLED, TaskState.WITHDRAWN]),
             )
+            again = self._connection.execute(sa.select(task.c.id).where(taken_back)).scalars().all()
+            note_tasks(self._connection, self._now, again, TaskState.PENDING)
+            self._connection.execute(
+                task.update().where(taken_back).values(state=TaskState.PENDING, external_id=None)
+            )
+        for round_id in {found.round_id for found in tasks}:
+            note_new_tasks(self._connection, self._now, round_id)
 
     def _items_in(self, states: Sequence[TaskState]) -> sa.Select[Any]:
         return sa.select(task.c.item_id).where(task.c.state.in_(states))

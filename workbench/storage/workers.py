@@ -5,7 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from workbench.domain.records import Worker
+from workbench.domain.workers import Worker
 from workbench.storage.statements import insert_missing
 from workbench.storage.tables import worker
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from workbench.domain.intervals import wilson
-from workbench.reports.panels import budget_curve
-from workbench.reports.panels.verdict import _row
+from workbench.reports.tables import budget_curve
+from workbench.reports.tables.verdict import _row
 
 
 def _point(right: int, control: int, n: int) -> budget_curve.Row:

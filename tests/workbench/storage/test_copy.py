@@ -88,6 +88,7 @@ def _value(table: sa.Table, column: sa.Column[Any], number: int, place: int) -> 
         (sa.BigInteger, LARGE),
         (sa.Integer, SMALL),
         (sa.Float, FLOATS),
+        (sa.LargeBinary, (b"", b"\x00\xff", bytes(range(256)))),
     )
     for kind, values in kinds:
         if isinstance(column.type, kind):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from workbench.domain.intervals import Interval, newcombe
 from workbench.domain.records import Project
-from workbench.reports.panels import budget_curve
+from workbench.reports.tables import budget_curve
 from workbench.storage.store import Transaction
 
 NAME = "verdict"

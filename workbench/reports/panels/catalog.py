@@ -1,0 +1,5 @@
+"""All panels, in the order in which an analyst reads them. A new one is a new file and a line here."""
+
+from workbench.reports.panel import Panel
+
+PANELS: tuple[Panel, ...] = ()

@@ -1,0 +1,82 @@
+"""Everything that a report may know of a project at a moment, by subject. Reads only."""
+
+from datetime import datetime
+from functools import cached_property
+
+import sqlalchemy as sa
+
+from workbench.domain.pseudonyms import Names, open_names
+from workbench.domain.records import Project
+from workbench.storage.facts.answers import AnswerFacts
+from workbench.storage.facts.diagnostics import DiagnosticFacts
+from workbench.storage.facts.labels import LabelFacts
+from workbench.storage.facts.moment import Moment
+from workbench.storage.facts.points import PointFacts
+from workbench.storage.facts.predictions import PredictionFacts
+from workbench.storage.facts.rounds import RoundFacts
+from workbench.storage.facts.terms import TermFacts
+from workbench.storage.facts.trail import TrailFacts
+
+
+class Facts:
+    """A project at a moment. ``names`` says what people are called: by their names, or not."""
+
+    def __init__(
+        self, connection: sa.Connection, project: Project, at: datetime, names: Names = open_names
+    ) -> None:
+        self._moment = Moment(connection=connection, project=project, at=at)
+        self.names = names
+
+    @property
+    def project(self) -> Project:
+        """The project."""
+        return self._moment.project
+
+    @property
+    def at(self) -> datetime:
+        """The moment."""
+        return self._moment.at
+
+    def of(self, project: Project) -> "Facts":
+        """Another project of the same database, at the same moment."""
+        return Facts(self._moment.connection, project, self.at, self.names)
+
+    @cached_property
+    def rounds(self) -> RoundFacts:
+        """Rounds, their tasks and picks."""
+        return RoundFacts(self._moment)
+
+    @cached_property
+    def points(self) -> PointFacts:
+        """The budget curve, metrics, spending."""
+        return PointFacts(self._moment)
+
+    @cached_property
+    def predictions(self) -> PredictionFacts:
+        """What models said of the held-out items."""
+        return PredictionFacts(self._moment)
+
+    @cached_property
+    def answers(self) -> AnswerFacts:
+        """What people said."""
+        return AnswerFacts(self._moment)
+
+    @cached_property
+    def labels(self) -> LabelFacts:
+        """What that amounts to."""
+        return LabelFacts(self._moment)
+
+    @cached_property
+    def diagnostics(self) -> DiagnosticFacts:
+        """Findings that rounds left behind."""
+        return DiagnosticFacts(self._moment)
+
+    @cached_property
+    def terms(self) -> TermFacts:
+        """Prices, caps, target and deadline."""
+        return TermFacts(self._moment)
+
+    @cached_property
+    def trail(self) -> TrailFacts:
+        """The audit trail."""
+        return TrailFacts(self._moment)

@@ -1,0 +1,53 @@
+"""The terms of a project's budget: what the configuration says, and what people have changed since."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from workbench.storage.statements import insert_one
+from workbench.storage.tables import terms
+
+FILE, PERSON = "file", "person"
+
+
+class Terms:
+    """Append-only: each change is a row, so that an old report knows what held then."""
+
+    def __init__(self, connection: sa.Connection, now: datetime, actor: str) -> None:
+        self._connection = connection
+        self._now = now
+        self._actor = actor
+
+    def note_file(self, project_id: int, content: Mapping[str, Any]) -> None:
+        """Keep what the configuration says now, if it is not what it said last."""
+        if self._last(project_id, FILE) != dict(content):
+            self._add(project_id, FILE, content)
+
+    def change(self, project_id: int, changes: Mapping[str, Any]) -> None:
+        """Keep what a person says instead of the configuration; None gives a key back to it."""
+        held = {**(self._last(project_id, PERSON) or {}), **changes}
+        self._add(project_id, PERSON, {key: value for key, value in held.items() if value is not None})
+
+    def changes(self, project_id: int) -> dict[str, Any]:
+        """What people say instead of the configuration, now."""
+        return self._last(project_id, PERSON) or {}
+
+    def _add(self, project_id: int, source: str, content: Mapping[str, Any]) -> None:
+        facts = {"project_id": project_id, "at": self._now, "actor": self._actor}
+        insert_one(self._connection, terms, **facts, source=source, content=dict(content))
+
+    def _last(self, project_id: int, source: str) -> dict[str, Any] | None:
+        return terms_at(self._connection, project_id, source, None)
+
+
+def terms_at(
+    connection: sa.Connection, project_id: int, source: str, as_of: datetime | None
+) -> dict[str, Any] | None:
+    """What a source said at a moment; now if None. None before it said anything."""
+    statement = sa.select(terms.c.content).where(terms.c.project_id == project_id, terms.c.source == source)
+    if as_of is not None:
+        statement = statement.where(terms.c.at <= as_of)
+    row = connection.execute(statement.order_by(terms.c.id.desc()).limit(1)).first()
+    return None if row is None else dict(row.content)
