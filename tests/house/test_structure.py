@@ -42,9 +42,10 @@ DOORS = {
     "rich": ("workbench/cli/",),
     "pandas": ("connectors/sources/", "workbench/reports/", "workbench/learning/crowd.py"),
     "starlette": ("workbench/web/",),
+    "fastapi": ("workbench/web/",),
     "uvicorn": ("workbench/cli/serve.py", "workbench/scheduler/listening.py"),
     "matplotlib": ("workbench/reports/figure.py",),
-    "jinja2": ("workbench/reports/html.py",),
+    "jinja2": ("workbench/reports/html.py", "workbench/web/"),
     "pydantic": ("workbench/config/",),
     "pydantic_settings": ("workbench/config/",),
 }

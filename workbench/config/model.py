@@ -10,6 +10,7 @@ from workbench.config.schedule import ScheduleSection
 from workbench.config.section import Section
 from workbench.domain.budget import Caps, Prices
 from workbench.domain.records import TaskKind
+from workbench.domain.terms import Terms
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 DEFAULT_MODELS = {TaskKind.IMAGE: "cnn", TaskKind.TEXT: "text", TaskKind.FEATURES: "mlp"}
@@ -168,6 +169,15 @@ class BudgetSection(Section):
         return Caps(labels=self.max_labels, cost=self.max_cost, hours=self.max_hours)
 
 
+class ReportSection(Section):
+    """[report]: what analysts hold the project to."""
+
+    #: The accuracy that is wanted; that of [schedule] if left out.
+    target: Annotated[float, Field(gt=0, lt=1)] | None = None
+    #: Below this recall a class counts as lacking labels.
+    class_floor: Annotated[float, Field(gt=0, lt=1)] = 0.8
+
+
 class Config(Section):
     """All of ``workbench.toml``."""
 
@@ -181,6 +191,7 @@ class Config(Section):
     annotators: AnnotatorsSection = AnnotatorsSection()
     schedule: ScheduleSection = ScheduleSection()
     budget: BudgetSection = BudgetSection()
+    report: ReportSection = ReportSection()
 
     @property
     def factory(self) -> str:
@@ -191,6 +202,21 @@ class Config(Section):
     def encoder(self) -> str:
         """The encoder, the one for the task if none is named."""
         return self.model.encoder or DEFAULT_ENCODERS[self.project.kind]
+
+    @property
+    def terms(self) -> Terms:
+        """The budget's terms as this file has them."""
+        return Terms(
+            currency=self.budget.currency,
+            per_annotation=self.budget.per_annotation,
+            per_hour=self.budget.per_hour,
+            max_labels=self.budget.max_labels,
+            max_cost=self.budget.max_cost,
+            max_hours=self.budget.max_hours,
+            target=self.report.target or self.schedule.target,
+            floor=self.report.class_floor,
+            deadline=self.schedule.deadline,
+        )
 
     def snapshot(self) -> dict[str, Any]:
         """What is written into the database with each round. Holds no secret: those are not in here."""
