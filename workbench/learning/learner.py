@@ -122,8 +122,18 @@ class Learner:
             ModelProblem: The model can not take the items, or its outputs are no class scores.
             PoolProblem: An item that can not be read.
         """
+        for log_probs_T_N_C in self.samples(posterior, batches, seed=seed):
+            yield log_probs_T_N_C.exp().mean(0).cpu()
+
+    def samples(self, posterior: Posterior, batches: PayloadBatches, *, seed: int) -> Iterator[Tensor]:
+        """Yield log_probs_T_N_C of a stream of items, in their order; the same samples for all.
+
+        Raises:
+            ModelProblem: As in ``predict``.
+            PoolProblem: An item that can not be read.
+        """
         for inputs in self._encoded(batches):
-            yield self.sampled(posterior, inputs, seed=seed).exp().mean(0).cpu()
+            yield self.sampled(posterior, inputs, seed=seed)
 
     def sampled(self, posterior: Posterior, inputs: Tensor, *, seed: int) -> Tensor:
         """Compute log_probs_T_N_C of encoded items.
@@ -192,8 +202,7 @@ class Learner:
             ModelProblem: As in ``predict``.
             PoolProblem: An item that can not be read.
         """
-        parts = [self.sampled(posterior, inputs, seed=seed).cpu() for inputs in self._encoded(batches)]
-        return torch.cat(parts, 1)
+        return torch.cat([part.cpu() for part in self.samples(posterior, batches, seed=seed)], 1)
 
     def embed(self, posterior: Posterior, batches: PayloadBatches) -> Tensor:
         """Compute features_N_D of items: what the model makes of them before it decides.

@@ -5,16 +5,17 @@ choosing better than drawing lots?
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
-from workbench.domain.records import BudgetPoint, Metric
+from workbench.domain.arms import Arm
+from workbench.domain.records import BudgetPoint
+from workbench.domain.rounds import Round
 from workbench.domain.seeds import derive_seed, fraction
-from workbench.learning.evaluate import evaluate
 from workbench.simulation.answers import Answers
+from workbench.steps.evidence import Seen, on_held_out
 from workbench.steps.parts import Parts
 from workbench.storage.shards import read_shard
-from workbench.storage.statements import chunked
 
 CONTROL_ACCURACY = "control_accuracy"
 
@@ -50,16 +51,19 @@ def record_control(parts: Parts, known: Known, answers: Answers) -> None:
         points = {p.round_number: p for p in tx.results.budget_points(parts.project.id)}
         rounds = {r.number: r for r in tx.rounds.all(parts.project.id) if r.model_run_id is not None}
     for number in sorted(set(points) & set(rounds) - done):
-        metric = _control_metric(parts, known, answers, points[number])
-        if metric is None:
-            continue
-        run_id = rounds[number].model_run_id
-        assert run_id is not None
-        with parts.store.begin() as tx:
-            tx.results.add_metrics(run_id, rounds[number].id, [metric])
+        arm = _random_arm(parts, known, answers, points[number])
+        if arm is not None:
+            _keep(parts, rounds[number], arm)
 
 
-def _control_metric(parts: Parts, known: Known, answers: Answers, point: BudgetPoint) -> Metric | None:
+class Drawn(NamedTuple):
+    """The model of the labels that were drawn, on the held-out items."""
+
+    labels: int
+    seen: Seen
+
+
+def _random_arm(parts: Parts, known: Known, answers: Answers, point: BudgetPoint) -> Drawn | None:
     seed = parts.project.seed
     order = sorted(known.truths, key=lambda key: fraction(seed, "control-arm", key))
     labeled = [(key, label) for key in order if (label := answers.of(key).label) is not None]
@@ -73,20 +77,13 @@ def _control_metric(parts: Parts, known: Known, answers: Answers, point: BudgetP
             seed=derive_seed(seed, "control-model", point.round_number),
             progress=report,
         )
+    seen = on_held_out(parts, posterior)
+    return None if seen is None else Drawn(len(drawn), seen)
+
+
+def _keep(parts: Parts, closed: Round, arm: Drawn) -> None:
+    assert closed.model_run_id is not None
+    accuracy = next(metric for metric in arm.seen.metrics if metric.name == "accuracy")
     with parts.store.begin() as tx:
-        items = tx.pool.held_out(parts.project.id)
-    batches = ([item.payload for item in batch] for batch in chunked(items, 256))
-    values = evaluate(
-        parts.learner.predict(posterior, batches, seed=derive_seed(seed, "evaluate")),
-        [item.known_label or "" for item in items],
-        parts.project.classes,
-    )
-    accuracy = next(value for value in values if value.name == "accuracy")
-    return Metric(
-        split="test",
-        name=CONTROL_ACCURACY,
-        value=accuracy.value,
-        low=accuracy.low,
-        high=accuracy.high,
-        n=accuracy.n,
-    )
+        tx.results.add_metrics(closed.model_run_id, closed.id, [replace(accuracy, name=CONTROL_ACCURACY)])
+        tx.evidence.keep_predictions(closed.id, Arm.RANDOM, arm.labels, arm.seen.predictions)

@@ -1,21 +1,16 @@
 """Settled → trained → evaluated → closed: learn from all labels, measure, and record what was bought."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
-
+from workbench.domain.arms import Arm
 from workbench.domain.intervals import wilson
-from workbench.domain.records import BudgetPoint, Item, LabelStatus, Metric, Reason
+from workbench.domain.records import BudgetPoint, LabelStatus, Metric, Reason
 from workbench.domain.rounds import Round, RoundState
-from workbench.domain.seeds import derive_seed
-from workbench.learning.evaluate import evaluate as measure
-from workbench.steps.models import Trained, examples, model_for, model_of_round, teaches
-from workbench.steps.parts import Parts, Report
-from workbench.storage.statements import chunked
+from workbench.steps.evidence import on_held_out
+from workbench.steps.models import examples, model_for, model_of_round, teaches
+from workbench.steps.parts import Parts
 from workbench.storage.store import Transaction
 
 #: The metric of the budget curve.
 METRIC = "accuracy"
-EVALUATION_BATCH = 256
 
 
 def train(parts: Parts, held: Round) -> Round:
@@ -29,10 +24,11 @@ def train(parts: Parts, held: Round) -> Round:
 def evaluate(parts: Parts, held: Round) -> Round:
     """Measure the new model on the held-out split, and the one before on this round's random share."""
     trained = model_of_round(parts, held)
-    held_out = _held_out(parts, trained) if trained else []
+    seen = on_held_out(parts, trained.posterior) if trained else None
     with parts.store.begin() as tx:
-        if trained is not None:
-            tx.results.add_metrics(trained.run.id, held.id, held_out)
+        if trained is not None and seen is not None:
+            tx.results.add_metrics(trained.run.id, held.id, seen.metrics)
+            tx.evidence.keep_predictions(held.id, Arm.ACTIVE, trained.run.labels, seen.predictions)
         if held.scoring_run_id is not None:
             tx.results.add_metrics(held.scoring_run_id, held.id, prequential(tx, held))
         return tx.rounds.move(held, RoundState.EVALUATED)
@@ -83,25 +79,6 @@ def prequential(tx: Transaction, held: Round) -> list[Metric]:
     low, high = wilson(sum(right), len(right))
     value = sum(right) / len(right)
     return [Metric(split="control", name=METRIC, value=value, low=low, high=high, n=len(right))]
-
-
-def _held_out(parts: Parts, trained: Trained) -> list[Metric]:
-    with parts.store.begin() as tx:
-        items = [item for item in tx.pool.held_out(parts.project.id) if item.known_label is not None]
-    if not items:
-        return []
-    targets = [item.known_label for item in items if item.known_label is not None]
-    with parts.progress(f"Measuring on {len(items)} held-out items") as report:
-        seed = derive_seed(parts.project.seed, "evaluate")
-        predicted = parts.learner.predict(trained.posterior, _reported(items, report), seed=seed)
-        values = measure(predicted, targets, parts.project.classes)
-    return [Metric(split="test", name=v.name, value=v.value, low=v.low, high=v.high, n=v.n) for v in values]
-
-
-def _reported(items: Sequence[Item], report: Report) -> Iterator[list[Mapping[str, Any]]]:
-    for number, batch in enumerate(chunked(items, EVALUATION_BATCH)):
-        yield [item.payload for item in batch]
-        report(number * EVALUATION_BATCH + len(batch), len(items))
 
 
 def _headline(tx: Transaction, parts: Parts, held: Round) -> Metric | None:

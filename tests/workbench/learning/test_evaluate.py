@@ -1,4 +1,5 @@
 import math
+from collections.abc import Iterable, Sequence
 
 import pytest
 import torch
@@ -7,11 +8,21 @@ from hypothesis import strategies as st
 
 from workbench.domain.errors import ModelProblem
 from workbench.domain.intervals import wilson
-from workbench.learning.evaluate import ece, evaluate
+from workbench.learning.evaluate import MetricValue, ece
+from workbench.learning.evaluate import evaluate as measure
+from workbench.learning.outcomes import outcomes
 
 
 def _two(*confidences: float) -> torch.Tensor:
     return torch.tensor([[p, 1 - p] for p in confidences], dtype=torch.float64)
+
+
+def evaluate(
+    chunks: torch.Tensor | Iterable[torch.Tensor], targets: Sequence[str], classes: Sequence[str]
+) -> tuple[MetricValue, ...]:
+    """Measure probabilities_N_C: the prediction of a posterior of one sample."""
+    whole = [chunks] if isinstance(chunks, torch.Tensor) else chunks
+    return measure(outcomes((chunk.log()[None] for chunk in whole), targets, classes))
 
 
 @given(st.integers(0, 500), st.integers(1, 500))
@@ -44,13 +55,13 @@ def test_accuracy_and_nll_are_those_done_by_hand() -> None:
 
 
 def test_a_confidence_of_exactly_one_belongs_to_the_last_bin() -> None:
-    assert ece(_two(1.0, 1.0), torch.tensor([0, 1])).value == pytest.approx(0.5)
+    assert ece(torch.tensor([1.0, 1.0]), torch.tensor([True, False])).value == pytest.approx(0.5)
 
 
 def test_calibration_error_is_that_done_by_hand() -> None:
-    probabilities = _two(*[0.55] * 10, *[0.58] * 10)
-    targets = torch.tensor([0] * 10 + [1] * 10)
-    assert ece(probabilities, targets, bins=10).value == pytest.approx(0.065)
+    confidences = torch.tensor([0.55] * 10 + [0.58] * 10, dtype=torch.float64)
+    right = torch.tensor([True] * 10 + [False] * 10)
+    assert ece(confidences, right, bins=10).value == pytest.approx(0.065)
 
 
 @given(st.integers(0, 10_000))

@@ -12,6 +12,7 @@ import torch
 from workbench.domain.errors import ArtifactProblem, ModelProblem, PoolProblem
 from workbench.learning.evaluate import evaluate
 from workbench.learning.learner import Learner, LearnerSpec, data_hash, fingerprint
+from workbench.learning.outcomes import outcomes
 from workbench.learning.trial import trial
 
 CLASSES = ("low", "high")
@@ -50,15 +51,17 @@ def _predicted(learner: Learner, posterior: Any, n: int = 50) -> torch.Tensor:
 @pytest.mark.parametrize("posterior", ["mc_dropout", "ensemble"])
 def test_a_learner_learns(posterior: str) -> None:
     learner, fitted = _fitted(replace(SPEC, posterior=posterior))
-    accuracy = evaluate(_predicted(learner, fitted, 200), _rows(200, 1)[1], CLASSES)[0]
-    assert accuracy.value > 0.9
+    payloads, labels = _rows(200, 1)
+    seen = outcomes(learner.samples(fitted, [payloads], seed=3), labels, CLASSES)
+    assert evaluate(seen)[0].value > 0.9
 
 
 def test_a_text_learner_learns() -> None:
     learner = Learner(replace(SPEC, model="text", encoder="text", model_options={}))
     posterior = learner.fit(*_texts(20), seed=0)
     payloads, labels = _texts(60)
-    assert evaluate(learner.predict(posterior, [payloads], seed=0), labels, CLASSES)[0].value > 0.95
+    seen = outcomes(learner.samples(posterior, [payloads], seed=0), labels, CLASSES)
+    assert evaluate(seen)[0].value > 0.95
 
 
 @pytest.mark.parametrize("posterior", ["mc_dropout", "ensemble"])

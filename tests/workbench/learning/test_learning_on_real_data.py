@@ -14,6 +14,7 @@ from sklearn.datasets import load_digits
 
 from workbench.learning.evaluate import evaluate
 from workbench.learning.learner import Learner, LearnerSpec
+from workbench.learning.outcomes import outcomes
 
 DATA = Path(__file__).parents[4] / "shared" / "data"
 needs_data = pytest.mark.skipif(not DATA.exists(), reason="the shared data sets are not here")
@@ -26,8 +27,8 @@ def _accuracy(spec: LearnerSpec, payloads: Sequence[Mapping[str, Any]], labels: 
     began = time.process_time()
     posterior = learner.fit([payloads[i] for i in trained], [labels[i] for i in trained], seed=0)
     assert time.process_time() - began < 20
-    probabilities = learner.predict(posterior, [[payloads[i] for i in measured]], seed=0)
-    return evaluate(probabilities, [labels[i] for i in measured], spec.classes)[0].value
+    samples = learner.samples(posterior, [[payloads[i] for i in measured]], seed=0)
+    return evaluate(outcomes(samples, [labels[i] for i in measured], spec.classes))[0].value
 
 
 def test_the_convolutional_network_reads_digits(tmp_path: Path) -> None:
