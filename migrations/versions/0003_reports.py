@@ -15,8 +15,9 @@ def _time(name: str, *, nullable: bool = True) -> sa.Column[object]:
 
 # Columns are added and never rebuilt: SQLite would copy a table that others refer to.
 ADDED = {
+    "project": (sa.Column("name_key", sa.String()),),
     "item": (_time("created_at"), _time("removed_at"), sa.Column("removed_from", sa.String())),
-    "round": (sa.Column("pool_size", sa.BigInteger()),),
+    "round": (sa.Column("pool_size", sa.BigInteger()), sa.Column("progress", sa.JSON(none_as_null=True))),
     "selection": (
         sa.Column("proposal", sa.Float()),
         sa.Column("neighbour", sa.String()),

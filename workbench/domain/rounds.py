@@ -56,6 +56,23 @@ FINISHED = frozenset({RoundState.CLOSED, RoundState.CANCELLED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Advance:
+    """How far the piece of work that is under way in a round has come; for people to see."""
+
+    words: str
+    done: int
+    #: 0 while nobody knows how much it is.
+    total: int
+    #: When it was told.
+    at: datetime
+
+    @property
+    def share(self) -> float | None:
+        """Of the whole; None while nobody knows."""
+        return min(1.0, self.done / self.total) if self.total > 0 else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Round:
     """One turn of the loop.
 
@@ -85,6 +102,8 @@ class Round:
     released_at: datetime | None = None
     #: How many items there were to choose from.
     pool_size: int | None = None
+    #: What is under way in it, while somebody works on it and says so.
+    advance: Advance | None = None
 
     @property
     def key(self) -> str:

@@ -1,8 +1,9 @@
 """Keep a lease while work runs, and stop that work early when the lease is lost all the same.
 
-A thread of its own renews the lease. What it finds it only remembers: the thread at work asks whenever it
-reports how far it is, and stops there. That is a courtesy, which saves time; what keeps a worker that was
-overtaken from writing is the fence in each of its transactions.
+A thread of its own renews the lease, and writes down how far the work has come for whoever watches. What it
+finds it only remembers: the thread at work asks whenever it reports how far it is, and stops there. That is a
+courtesy, which saves time; what keeps a worker that was overtaken from writing is the fence in each of its
+transactions.
 
 Work that has not reported for hours is taken to be stuck: its lease is left to end, and another may go on.
 """
@@ -11,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from typing import NamedTuple
 
 from workbench.domain.errors import RoundBusy, WorkbenchError
 from workbench.domain.rounds import Round, overtaken
@@ -21,12 +23,22 @@ Report = Callable[[int, int], None]
 #: Opens a progress bar under a name.
 Progress = Callable[[str], AbstractContextManager[Report]]
 
+#: What is told of the work is at most so old.
+TELL_SECONDS = 2.0
 #: Two beats may fail before the lease ends.
 BEATS = 3
 #: After a beat that failed, because the database was away, the next comes this many times sooner.
 SOONER = 10
 #: Training and scoring report many times a minute; nothing that lives is silent for so long.
 STUCK_AFTER_SECONDS = 12 * 3600.0
+
+
+class Told(NamedTuple):
+    """What the work said of itself last."""
+
+    words: str
+    done: int
+    total: int
 
 
 class Heartbeat:
@@ -39,6 +51,7 @@ class Heartbeat:
         self._done = threading.Event()
         self._lost = threading.Event()
         self._heard_at = time.monotonic()
+        self._told: Told | None = None
         self._thread = threading.Thread(target=self._run, name=f"lease of round {held.number}", daemon=True)
 
     def __enter__(self) -> "Heartbeat":
@@ -61,22 +74,38 @@ class Heartbeat:
         if self._lost.is_set():
             raise overtaken(self._held)
 
+    def tell(self, told: Told | None) -> None:
+        """Remember how far the work has come, None if nothing tells; one of the next beats writes it."""
+        self._told = told
+
     def _run(self) -> None:
-        pause = self._seconds / BEATS
-        while not self._done.wait(pause):
-            if time.monotonic() - self._heard_at > STUCK_AFTER_SECONDS:
+        due = time.monotonic() + self._seconds / BEATS
+        written: Told | None = None
+        while not self._done.wait(min(TELL_SECONDS, max(0.0, due - time.monotonic()))):
+            now, told = time.monotonic(), self._told
+            if now - self._heard_at > STUCK_AFTER_SECONDS:
+                due = max(due, now + self._seconds / BEATS / SOONER)
+                continue
+            if now < due and told == written:
                 continue
             try:
-                with self._store.begin() as tx:
-                    tx.rounds.renew(self._held, self._seconds)
+                self._write(told, written)
             except RoundBusy:
                 self._lost.set()
                 return
             except WorkbenchError:
                 # The database is away. Nobody else can take the lease from there either.
-                pause = self._seconds / BEATS / SOONER
+                due = time.monotonic() + self._seconds / BEATS / SOONER
             else:
-                pause = self._seconds / BEATS
+                due, written = time.monotonic() + self._seconds / BEATS, told
+
+    def _write(self, told: Told | None, written: Told | None) -> None:
+        with self._store.begin() as tx:
+            tx.rounds.renew(self._held, self._seconds)
+            if told is not None and told != written:
+                tx.rounds.tell(self._held, *told)
+            elif told is None and written is not None:
+                tx.rounds.tell_nothing(self._held)
 
 
 class Watch:
@@ -106,17 +135,28 @@ class Watch:
         if beat is not None:
             beat.check()
 
+    def tell(self, told: Told | None) -> None:
+        """Say how far this thread's work has come, to whoever watches the round."""
+        beat: Heartbeat | None = getattr(self._here, "beat", None)
+        if beat is not None:
+            beat.tell(told)
+
     def over(self, progress: Progress) -> Progress:
         """The same progress bars, each report of which asks whether the lease is still there."""
 
         @contextmanager
         def opened(name: str) -> Iterator[Report]:
             with progress(name) as report:
+                self.tell(Told(name, 0, 0))
 
                 def checked(done: int, total: int) -> None:
                     self.check()
+                    self.tell(Told(name, done, total))
                     report(done, total)
 
-                yield checked
+                try:
+                    yield checked
+                finally:
+                    self.tell(None)
 
         return opened

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from workbench.domain.errors import RoundBusy
 from workbench.domain.rounds import (
     FINISHED,
+    Advance,
     Round,
     RoundState,
     check_cancel,
@@ -20,7 +21,7 @@ from workbench.storage.moves import note_round
 from workbench.storage.statements import insert_one
 from workbench.storage.tables import event, round_
 
-FREE: dict[str, Any] = {"lease_owner": None, "lease_until": None}
+FREE: dict[str, Any] = {"lease_owner": None, "lease_until": None, "progress": None}
 #: What the audit trail says of a move when the step has nothing to add.
 WORDS = {
     RoundState.SCORED: "The pool is scored",
@@ -109,7 +110,7 @@ class Rounds:
         changed = self._connection.execute(
             round_.update()
             .where(round_.c.id == round_id, round_.c.fence == found.fence)
-            .values(lease_owner=owner, lease_until=self._until(seconds), fence=found.fence + 1)
+            .values(lease_owner=owner, lease_until=self._until(seconds), fence=found.fence + 1, progress=None)
         )
         if changed.rowcount != 1:
             raise RoundBusy(f"Round {found.number} has just been taken by another process. Try again.")
@@ -127,6 +128,19 @@ class Rounds:
             RoundBusy: It was lost.
         """
         self._write(held, lease_until=self._until(seconds))
+
+    def tell(self, held: Round, words: str, done: int, total: int) -> None:
+        """Say how far the work on a round has come. Written over what was said before: nothing grows.
+
+        Raises:
+            RoundBusy: The lease was lost.
+        """
+        said = {"words": words, "done": done, "total": total, "at": self._now.isoformat()}
+        self._write(held, progress=said)
+
+    def tell_nothing(self, held: Round) -> None:
+        """Nothing is under way that can be told."""
+        self._write(held, progress=None)
 
     def hold(self, held: Round) -> None:
         """Make sure, inside a transaction that writes for a round, that its lease was not lost.
@@ -148,7 +162,7 @@ class Rounds:
             RoundBusy: The lease was lost.
         """
         check_move(self._mine(held).position, target)
-        freed = FREE if target in FINISHED else {}
+        freed = FREE if target in FINISHED else {"progress": None}
         self._write(held, state=target, failed_from=None, error=None, **freed, **changes)
         self._note(held, target, words or WORDS.get(target, ""))
         return self.get(held.id)
@@ -227,4 +241,9 @@ def _round(row: Any) -> Round:
         created_at=row.created_at,
         released_at=row.released_at,
         pool_size=row.pool_size,
+        advance=_advance(row.progress),
     )
+
+
+def _advance(said: Mapping[str, Any] | None) -> Advance | None:
+    return Advance(**{**said, "at": datetime.fromisoformat(said["at"])}) if said else None

@@ -14,6 +14,8 @@ project = sa.Table(
     sa.Column("classes", sa.JSON, nullable=False),
     sa.Column("seed", sa.BigInteger, nullable=False),
     sa.Column("created_at", UtcDateTime, nullable=False),
+    # What people's made-up names follow from; made when somebody first reads who may not see the real ones.
+    sa.Column("name_key", sa.String),
 )
 
 labeler_link = sa.Table(
@@ -88,6 +90,7 @@ round_ = sa.Table(
     sa.Column("error", sa.Text),
     sa.Column("released_at", UtcDateTime),
     sa.Column("pool_size", sa.BigInteger),
+    sa.Column("progress", sa.JSON(none_as_null=True)),
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.Column("updated_at", UtcDateTime, nullable=False),
     sa.UniqueConstraint("project_id", "number"),

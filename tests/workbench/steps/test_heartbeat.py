@@ -10,9 +10,10 @@ import pytest
 
 from workbench.domain.errors import DatabaseAway, RoundBusy
 from workbench.domain.records import TaskKind
-from workbench.domain.rounds import Round
+from workbench.domain.rounds import Round, RoundState
 from workbench.steps import heartbeat
 from workbench.steps.heartbeat import Watch
+from workbench.storage.rounds import Rounds
 from workbench.storage.store import Store, open_store
 
 #: Of the lease; a beat comes every third of it.
@@ -152,3 +153,75 @@ def test_work_that_is_silent_for_too_long_is_left_to_others_and_kept_again_when_
         monkeypatch.setattr(heartbeat, "STUCK_AFTER_SECONDS", 3600.0)
         watch.check()
         _until(lambda: _now(store, held).lease_until == clock.now + timedelta(seconds=SECONDS))
+
+
+def test_how_far_the_work_has_come_can_be_seen_while_it_runs_and_not_after_it(
+    store: Store, held: Round, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heartbeat, "TELL_SECONDS", 0.02)
+    watch = Watch()
+    progress = watch.over(lambda _name: nullcontext(lambda _done, _total: None))
+
+    def seen() -> tuple[str, int, int] | None:
+        advance = _now(store, held).advance
+        return (advance.words, advance.done, advance.total) if advance else None
+
+    with watch.keep(store, held, 3600):
+        with progress("Scoring 1000 items") as report:
+            _until(lambda: seen() == ("Scoring 1000 items", 0, 0))
+            report(430, 1000)
+            _until(lambda: seen() == ("Scoring 1000 items", 430, 1000))
+            assert _now(store, held).advance.share == 0.43  # type: ignore[union-attr]
+        _until(lambda: seen() is None)
+        with progress("Training on 7 labels") as report:
+            report(3, 30)
+            _until(lambda: seen() == ("Training on 7 labels", 3, 30))
+            with store.begin() as tx:
+                tx.rounds.move(held, RoundState.SCORED)
+            assert seen() is None, "what was under way belongs to the state before"
+            report(30, 30)
+            _until(lambda: seen() is not None)
+    with store.begin() as tx:
+        tx.rounds.release(held)
+    assert seen() is None
+
+
+def test_a_worker_that_was_overtaken_tells_nothing_of_the_round(
+    store: Store, held: Round, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heartbeat, "TELL_SECONDS", 0.02)
+    watch = Watch()
+    with watch.keep(store, held, 3600):
+        _take(store, held, gone=True)
+        watch.tell(heartbeat.Told("Scoring", 1, 2))
+
+        def stopped() -> bool:
+            try:
+                watch.check()
+            except RoundBusy:
+                return True
+            return False
+
+        _until(stopped)
+    assert _now(store, held).advance is None
+
+
+def test_progress_is_written_with_the_beats_however_often_it_is_reported(
+    store: Store, held: Round, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heartbeat, "TELL_SECONDS", 0.1)
+    written: list[int] = []
+    tell = Rounds.tell
+
+    def counted(self: Rounds, held: Round, words: str, done: int, total: int) -> None:
+        written.append(done)
+        tell(self, held, words, done, total)
+
+    monkeypatch.setattr(Rounds, "tell", counted)
+    watch = Watch()
+    began = time.monotonic()
+    with watch.keep(store, held, 3600):
+        for done in range(2000):
+            watch.tell(heartbeat.Told("Scoring", done, 2000))
+        _until(lambda: written[-1:] == [1999])
+    assert len(written) <= (time.monotonic() - began) / 0.1 + 1
