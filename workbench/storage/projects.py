@@ -39,6 +39,12 @@ class Projects:
         row = self._connection.execute(sa.select(project).where(project.c.name == name)).first()
         return None if row is None else _project(row)
 
+    def all(self) -> list[Project]:
+        """Every project of the database, by name."""
+        return [
+            _project(row) for row in self._connection.execute(sa.select(project).order_by(project.c.name))
+        ]
+
     def ensure(self, name: str, *, kind: TaskKind, classes: tuple[str, ...], seed: int) -> Project:
         """Find the project, or make it.
 
@@ -64,6 +70,17 @@ class Projects:
         self._connection.execute(
             sa.select(project.c.id).where(project.c.id == project_id).with_for_update()
         ).one()
+
+    def name_key(self, project_id: int) -> bytes | None:
+        """What people's made-up names follow from; None while nobody needed one."""
+        found = sa.select(project.c.name_key).where(project.c.id == project_id)
+        key: str | None = self._connection.execute(found).scalar_one()
+        return None if key is None else bytes.fromhex(key)
+
+    def keep_name_key(self, project_id: int, key: bytes) -> None:
+        """Keep the key, unless there is one."""
+        missing = sa.and_(project.c.id == project_id, project.c.name_key.is_(None))
+        self._connection.execute(project.update().where(missing).values(name_key=key.hex()))
 
     def link(self, project_id: int, labeler: str) -> LabelerLink | None:
         """Which project of ``labeler`` is ours, if one is known."""

@@ -5,12 +5,13 @@ from functools import cached_property
 
 import sqlalchemy as sa
 
-from workbench.domain.pseudonyms import Names, open_names
+from workbench.domain.pseudonyms import Names, Words, open_names, unveil, veil
 from workbench.domain.records import Project
 from workbench.storage.facts.answers import AnswerFacts
 from workbench.storage.facts.diagnostics import DiagnosticFacts
 from workbench.storage.facts.labels import LabelFacts
 from workbench.storage.facts.moment import Moment
+from workbench.storage.facts.people import people
 from workbench.storage.facts.points import PointFacts
 from workbench.storage.facts.predictions import PredictionFacts
 from workbench.storage.facts.rounds import RoundFacts
@@ -40,6 +41,11 @@ class Facts:
     def of(self, project: Project) -> "Facts":
         """Another project of the same database, at the same moment."""
         return Facts(self._moment.connection, project, self.at, self.names)
+
+    @cached_property
+    def words(self) -> Words:
+        """What is shown of words that somebody else wrote: people in them are called as by ``names``."""
+        return unveil if self.names is open_names else veil(self.names, people(self._moment))
 
     @cached_property
     def rounds(self) -> RoundFacts:
@@ -79,4 +85,4 @@ class Facts:
     @cached_property
     def trail(self) -> TrailFacts:
         """The audit trail."""
-        return TrailFacts(self._moment)
+        return TrailFacts(self._moment, self.words)
