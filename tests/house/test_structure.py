@@ -44,7 +44,12 @@ DOORS = {
     "starlette": ("workbench/web/",),
     "fastapi": ("workbench/web/",),
     "uvicorn": ("workbench/cli/serve.py", "workbench/scheduler/listening.py"),
-    "matplotlib": ("workbench/reports/figure.py",),
+    "matplotlib": (
+        "workbench/reports/figure.py",
+        "workbench/reports/faces/drawing.py",
+        "workbench/reports/faces/marks.py",
+        "workbench/reports/faces/svg.py",
+    ),
     "jinja2": ("workbench/reports/html.py", "workbench/web/"),
     "pydantic": ("workbench/config/",),
     "pydantic_settings": ("workbench/config/",),
