@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,6 +67,7 @@ def sample_convergence(
     overlap: float = 0.9,
     n_samples: int = 200,
     pairs: int = 20,
+    sizes: Collection[int] | None = None,
     seed: int = 0,
     **options: Any,
 ) -> Convergence:
@@ -83,12 +84,13 @@ def sample_convergence(
         overlap: The share of common top items that is asked for.
         n_samples: T, where a posterior is given.
         pairs: Pairs of draws of each size.
+        sizes: The numbers of samples t to try; 2, 4, 8, … and T/2 where None.
         seed: Of the posterior's draw and of the pairs.
         **options: The function's own options.
 
     Raises:
         InvalidInput: Fewer than four samples, or no items.
-        InvalidOption: A count or share out of range.
+        InvalidOption: A count, share or size out of range, or no size at all.
     """
     outputs = _outputs(predictions, inputs, n_samples, seed)
     n_all, size = len(outputs if isinstance(outputs, Tensor) else outputs[0]), n_items(outputs)
@@ -97,7 +99,7 @@ def sample_convergence(
     reference_N = score(function, outputs, **options).double()
     source = generator(seed)
     rows = []
-    for count in _sizes(n_all // 2):
+    for count in _sizes(n_all // 2) if sizes is None else _asked(sizes, n_all // 2):
         scored = [
             tuple(score(function, _taken(outputs, rows_t), **options).double() for rows_t in pair)
             for pair in _pairs(n_all, count, pairs, source)
@@ -130,6 +132,16 @@ def _check(n_samples: int, size: int, kept: int, overlap: float, pairs: int) -> 
 def _sizes(largest: int) -> list[int]:
     powers = [2**i for i in range(1, largest.bit_length()) if 2**i <= largest]
     return sorted({*powers, largest})
+
+
+def _asked(sizes: Collection[int], largest: int) -> list[int]:
+    if not sizes:
+        raise InvalidOption("sizes is empty; one number of samples at least is expected.")
+    for size in sizes:
+        check_count("sizes", size)
+        if size > largest:
+            raise InvalidOption(f"sizes has {size}; two draws that share no sample have at most {largest}.")
+    return sorted(set(sizes))
 
 
 def _pairs(

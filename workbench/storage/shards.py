@@ -43,6 +43,13 @@ class Scores(NamedTuple):
     columns: dict[str, NDArray[Any]]
 
 
+class PredictedRows(NamedTuple):
+    """Rows of a shard that were scored, and the numbers of the classes that the model saw in them."""
+
+    rows_N: NDArray[Any]
+    predicted_N: NDArray[Any]
+
+
 class ShardFacts(NamedTuple):
     """What the database remembers of a shard."""
 
@@ -153,6 +160,30 @@ def read_scores(path: Path) -> Scores:
         return Scores(
             table["key"].to_pylist(), table["row"].to_numpy(), table["predicted"].to_numpy(), columns
         )
+
+
+def predicted_rows(path: Path) -> PredictedRows:
+    """Read of the scores of one shard only what the model saw in which rows.
+
+    Raises:
+        ArtifactProblem: Missing or damaged.
+    """
+    with _reading(path, "Delete it and type `workbench round resume`; it will be made again."):
+        table = pq.read_table(path, columns=["row", "predicted"])
+        return PredictedRows(table["row"].to_numpy(), table["predicted"].to_numpy())
+
+
+def rows_of(path: Path, rows_N: NDArray[Any]) -> list[PoolRow]:
+    """Read some rows of a shard, in the order asked for.
+
+    Raises:
+        ArtifactProblem: Missing or damaged.
+    """
+    with _reading(path, "Type `workbench pool add` with the same source to write it again."):
+        table = pq.read_table(path)
+        names = json.loads((table.schema.metadata or {}).get(b"feature_names", b"[]"))
+        records = table.take(pa.array(rows_N, pa.int64())).to_pylist()
+        return [_pool_row(record, int(row), names) for record, row in zip(records, rows_N, strict=True)]
 
 
 def stamp_of(**facts: object) -> str:
