@@ -11,9 +11,11 @@ from workbench.storage.engine import make_engine
 
 #: Left out are clocks, ids of the labeler, who was served what, and how often something was tried.
 FACTS = {
-    "rounds": "SELECT number, state, failed_from, batch_size, seed, strategy, error, lease_owner FROM round",
+    "rounds": "SELECT number, state, failed_from, batch_size, seed, strategy, error, lease_owner, pool_size "
+    "FROM round",
     "items": 'SELECT key, split, "row", payload, sha256 FROM item',
-    "selections": "SELECT number, rank, key, reason, score, mutual_information, predicted, propensity "
+    "selections": "SELECT number, rank, key, reason, score, mutual_information, predicted, propensity, "
+    "proposal, neighbour, neighbour_distance, redundancy, x, y "
     "FROM selection s JOIN item i ON i.id = s.item_id JOIN round r ON r.id = s.round_id",
     "tasks": "SELECT number, key, t.state, t.external_id IS NULL "
     "FROM task t JOIN item i ON i.id = t.item_id JOIN round r ON r.id = t.round_id",
@@ -24,6 +26,10 @@ FACTS = {
     "models": "SELECT posterior, seed, data_hash, labels, uri, sha256 FROM model_run",
     "metrics": "SELECT number, split, name, value, low, high, n "
     "FROM metric m JOIN round r ON r.id = m.round_id",
+    "predictions": 'SELECT number, arm, labels, n, "right" '
+    "FROM prediction_set p JOIN round r ON r.id = p.round_id",
+    "diagnostics": "SELECT number, name FROM diagnostic d LEFT JOIN round r ON r.id = d.round_id",
+    "maps": "SELECT encoder, pool_sha256, content FROM pool_map",
     "budget": "SELECT number, metric, labels, annotations, seconds, cost, value, low, high, n "
     "FROM budget_point b JOIN round r ON r.id = b.round_id",
 }

@@ -12,6 +12,8 @@ from workbench.domain.budget import Caps, Prices
 from workbench.domain.records import TaskKind
 from workbench.domain.terms import Terms
 
+#: More than anybody has; what is larger, infinite or no number at all is a slip of the pen.
+LARGEST_CAP = 10**12
 Fraction = Annotated[float, Field(ge=0, le=1)]
 DEFAULT_MODELS = {TaskKind.IMAGE: "cnn", TaskKind.TEXT: "text", TaskKind.FEATURES: "mlp"}
 DEFAULT_SELECTOR_OPTIONS = {"power": {"beta": 4.0}}
@@ -79,6 +81,7 @@ class AcquisitionSection(Section):
     shortlist: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
     coverage: str = "kmeans"
     control_share: Fraction = 0.1
+    control_model: bool = True
 
     @property
     def options(self) -> dict[str, Any]:
@@ -149,9 +152,9 @@ class BudgetSection(Section):
     per_hour: Annotated[float, Field(ge=0, strict=False)] = 0.0
     expected_seconds: Annotated[float, Field(gt=0, strict=False)] = 10.0
     currency: str = "USD"
-    max_labels: Annotated[int, Field(ge=1)] | None = None
-    max_cost: Annotated[float, Field(gt=0, strict=False)] | None = None
-    max_hours: Annotated[float, Field(gt=0, strict=False)] | None = None
+    max_labels: Annotated[int, Field(ge=1, le=LARGEST_CAP)] | None = None
+    max_cost: Annotated[float, Field(gt=0, le=LARGEST_CAP, strict=False)] | None = None
+    max_hours: Annotated[float, Field(gt=0, le=LARGEST_CAP, strict=False)] | None = None
 
     @property
     def prices(self) -> Prices:

@@ -4,6 +4,7 @@ from workbench.domain.arms import Arm
 from workbench.domain.intervals import wilson
 from workbench.domain.records import BudgetPoint, LabelStatus, Metric, Reason
 from workbench.domain.rounds import Round, RoundState
+from workbench.steps.control import control_arm, control_seconds, keep_control
 from workbench.steps.evidence import on_held_out
 from workbench.steps.models import examples, model_for, model_of_round, teaches
 from workbench.steps.parts import Parts
@@ -25,10 +26,12 @@ def evaluate(parts: Parts, held: Round) -> Round:
     """Measure the new model on the held-out split, and the one before on this round's random share."""
     trained = model_of_round(parts, held)
     seen = on_held_out(parts, trained.posterior) if trained else None
+    control = control_arm(parts) if trained else None
     with parts.store.begin() as tx:
         if trained is not None and seen is not None:
             tx.results.add_metrics(trained.run.id, held.id, seen.metrics)
             tx.evidence.keep_predictions(held.id, Arm.ACTIVE, trained.run.labels, seen.predictions)
+        keep_control(tx, held, control)
         if held.scoring_run_id is not None:
             tx.results.add_metrics(held.scoring_run_id, held.id, prequential(tx, held))
         return tx.rounds.move(held, RoundState.EVALUATED)
@@ -48,7 +51,7 @@ def record(parts: Parts, held: Round) -> Round:
                 annotations=spent.annotations,
                 seconds=spent.seconds,
                 cost=spent.cost(parts.config.budget.prices),
-                compute_seconds=sum(run.seconds for run in tx.results.runs(parts.project.id)),
+                compute_seconds=_computed(tx, parts.project.id),
                 value=metric.value if metric else None,
                 low=metric.low if metric else None,
                 high=metric.high if metric else None,
@@ -79,6 +82,11 @@ def prequential(tx: Transaction, held: Round) -> list[Metric]:
     low, high = wilson(sum(right), len(right))
     value = sum(right) / len(right)
     return [Metric(split="control", name=METRIC, value=value, low=low, high=high, n=len(right))]
+
+
+def _computed(tx: Transaction, project_id: int) -> float:
+    """Seconds of training so far, that of the models to compare with included."""
+    return sum(run.seconds for run in tx.results.runs(project_id)) + control_seconds(tx, project_id)
 
 
 def _headline(tx: Transaction, parts: Parts, held: Round) -> Metric | None:

@@ -94,7 +94,7 @@ def _train(parts: Parts, held: Round, found: list[Example], digest: str) -> Trai
             [e.label for e in found],
             seed=seed,
             progress=report,
-            population=_population(parts),
+            population=population(parts),
         )
     parts.renew(held)
     stem = f"{digest[:16]}-{parts.learner.spec.posterior}"
@@ -117,7 +117,7 @@ def _save_run(tx: Transaction, parts: Parts, held: Round, facts: Mapping[str, An
     return tx.results.save_run(parts.project.id, held.id, parts.config.snapshot(), **facts)
 
 
-def _population(parts: Parts) -> Iterator[list[Mapping[str, Any]]]:
+def population(parts: Parts) -> Iterator[list[Mapping[str, Any]]]:
     """The whole pool, for what a model needs to know of it: the scale of numeric features."""
     with parts.store.begin() as tx:
         shards = tx.pool.shards(parts.project.id)

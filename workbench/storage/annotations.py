@@ -8,11 +8,11 @@ import sqlalchemy as sa
 
 from workbench.domain.adjudication import QUEUE, is_queue
 from workbench.domain.consensus import Consensus
-from workbench.domain.records import Annotation, Label, LabelStatus, Split
+from workbench.domain.records import Annotation, Label, LabelStatus, Reason, Split, TaskState
 from workbench.storage.corrections import note_corrections, note_refusals, refused_news
 from workbench.storage.statements import chunked, insert_missing
 from workbench.storage.superseding import supersede
-from workbench.storage.tables import annotation, item, label
+from workbench.storage.tables import annotation, item, label, round_, selection, task
 
 
 class Example(NamedTuple):
@@ -161,8 +161,13 @@ class Annotations:
         if rows:
             self._connection.execute(label.insert(), rows)
 
-    def training_set(self, project_id: int) -> list[Example]:
-        """Every agreed label of a pool item, by key. Held-out items never get in here."""
+    def training_set(self, project_id: int, *, control: bool = False) -> list[Example]:
+        """Every agreed label of a pool item, by key. Held-out items never get in here.
+
+        Args:
+            control: Only of items that were labeled because they were drawn at random.
+        """
+        drawn = item.c.id.in_(_drawn_at_random(project_id)) if control else sa.true()
         rows = self._connection.execute(
             sa.select(item.c.key, item.c.payload, label.c.value)
             .join(label, label.c.item_id == item.c.id)
@@ -171,10 +176,29 @@ class Annotations:
                 item.c.split == Split.POOL,
                 label.c.current.is_(True),
                 label.c.status == LabelStatus.AGREED,
+                drawn,
             )
             .order_by(item.c.key)
         )
         return [Example(row.key, row.payload, row.value) for row in rows]
+
+
+def _drawn_at_random(project_id: int) -> sa.Select[Any]:
+    """Items of the random shares, but for those that went back to the pool unlabeled.
+
+    Such a one may be chosen for its score later, and its label then stands for no random draw.
+    """
+    of_pick = sa.and_(task.c.round_id == selection.c.round_id, task.c.item_id == selection.c.item_id)
+    return (
+        sa.select(selection.c.item_id)
+        .join(task, of_pick)
+        .join(round_, round_.c.id == selection.c.round_id)
+        .where(
+            round_.c.project_id == project_id,
+            selection.c.reason == Reason.CONTROL,
+            task.c.state.not_in([TaskState.CANCELLED, TaskState.WITHDRAWN]),
+        )
+    )
 
 
 def _labels() -> sa.Select[Any]:

@@ -56,6 +56,15 @@ class Evidence:
         found = sa.select(diagnostic.c.id).where(diagnostic.c.round_id == round_id, diagnostic.c.name == name)
         return self._connection.execute(found.limit(1)).first() is not None
 
+    def diagnostics(self, project_id: int, name: str) -> list[dict[str, Any]]:
+        """All findings of a name, oldest first."""
+        found = sa.select(diagnostic.c.content).where(
+            diagnostic.c.project_id == project_id, diagnostic.c.name == name
+        )
+        return [
+            dict(content) for content in self._connection.execute(found.order_by(diagnostic.c.id)).scalars()
+        ]
+
     def keep_map(self, project_id: int, encoder: str, pool_sha256: str, content: bytes) -> None:
         """Keep a map of the pool: how items are laid out in two dimensions, and a sample of them."""
         row = {"encoder": encoder, "pool_sha256": pool_sha256, "content": content, "created_at": self._now}

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -56,7 +57,12 @@ class Predictions:
     @property
     def items_sha256(self) -> str:
         """The same for the same items: only such sets can be compared item by item."""
-        return hashlib.sha256(np.ascontiguousarray(self.items_N, np.int64).tobytes()).hexdigest()
+        return same_items(self.items_N)
+
+
+def same_items(ids: Iterable[int]) -> str:
+    """A hash of items in any order: the same for the same items."""
+    return hashlib.sha256(np.sort(np.fromiter(ids, np.int64)).tobytes()).hexdigest()
 
 
 def pack(predictions: Predictions) -> bytes:
