@@ -51,7 +51,7 @@ DOORS = {
         "workbench/reports/faces/svg.py",
     ),
     "jinja2": ("workbench/reports/html.py", "workbench/web/"),
-    "pydantic": ("workbench/config/",),
+    "pydantic": ("workbench/config/", "workbench/web/"),
     "pydantic_settings": ("workbench/config/",),
 }
 

@@ -10,12 +10,16 @@ WorkbenchError
 │   ├── RoundBusy         another process holds the round's lease
 │   └── RoundOpen         a round is open already; one at a time
 ├── BudgetExhausted       the batch would overrun a hard cap
+├── BudgetProblem         a term of the budget that can not be changed so; all faults in one message
 ├── ModelProblem          a model that can not be imported, built, trained or asked
 ├── ArtifactProblem       a checkpoint or score file that is missing, damaged or can not be written
+├── TokenProblem          no such key to the dashboard, or one of that name already
 └── DemoProblem           the demonstration can not run here
 
 Each message says what was found, what was expected and what to type next.
 """
+
+from collections.abc import Mapping
 
 
 class WorkbenchError(Exception):
@@ -58,6 +62,15 @@ class BudgetExhausted(WorkbenchError):
     """The batch would overrun a hard cap."""
 
 
+class BudgetProblem(WorkbenchError):
+    """Terms of the budget that can not be changed so. ``faults`` says what is wrong with each key."""
+
+    def __init__(self, faults: Mapping[str, str]) -> None:
+        self.faults = dict(faults)
+        lines = "\n".join(f"  - {key}: {words}" for key, words in faults.items())
+        super().__init__(f"Nothing was changed:\n{lines}\n`workbench budget show` says what holds now.")
+
+
 class ModelProblem(WorkbenchError):
     """A model that can not be imported, built, trained or asked."""
 
@@ -68,3 +81,7 @@ class ArtifactProblem(WorkbenchError):
 
 class DemoProblem(WorkbenchError):
     """The demonstration can not run here."""
+
+
+class TokenProblem(WorkbenchError):
+    """No such key to the dashboard, or one of that name already."""

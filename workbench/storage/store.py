@@ -22,11 +22,13 @@ from workbench.storage.faults import problem_of
 from workbench.storage.patience import patiently
 from workbench.storage.pool import Pool
 from workbench.storage.projects import Projects
+from workbench.storage.pulse import pulse
 from workbench.storage.results import Results
 from workbench.storage.rounds import Rounds
 from workbench.storage.schedules import Schedules
 from workbench.storage.tasks import Tasks
 from workbench.storage.terms import Terms
+from workbench.storage.tokens import Tokens
 from workbench.storage.wanted import Wanted
 from workbench.storage.workers import Workers
 
@@ -117,6 +119,16 @@ class Transaction:
     def workers(self) -> Workers:
         """Who is at work."""
         return Workers(self._connection, self.now)
+
+    @cached_property
+    def tokens(self) -> Tokens:
+        """Keys to the dashboard, and who has signed in."""
+        return Tokens(self._connection, self.now)
+
+    @cached_property
+    def pulse(self) -> tuple[int | None, ...]:
+        """A fingerprint of all that reports read: they say the same until it changes."""
+        return pulse(self._connection)
 
 
 class Store:

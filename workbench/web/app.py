@@ -1,0 +1,61 @@
+"""The dashboard's application: pages, JSON API, pictures for annotators, calls from labelers."""
+
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from fastapi import APIRouter, Depends, FastAPI
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.responses import PlainTextResponse
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
+
+from workbench.domain.roles import Role
+from workbench.web.desk import Desk
+from workbench.web.errors import NoTraces, explain_all
+from workbench.web.pages import projects, signing
+from workbench.web.security.access import require
+from workbench.web.security.bodies import SmallBodies
+from workbench.web.security.forms import check_form
+from workbench.web.security.headers import SafeHeaders
+
+STATIC = Path(__file__).parent / "static"
+#: For everybody: nothing is in them.
+OPEN: Sequence[APIRouter] = (signing.router,)
+#: For those who have signed in; each route may ask for more.
+GUARDED: Sequence[APIRouter] = (projects.router,)
+
+
+def create_app(desk: Desk, *, mounts: dict[str, ASGIApp] | None = None) -> FastAPI:
+    """Build the application.
+
+    Args:
+        mounts: Other applications under their paths: they look after themselves.
+    """
+    app = FastAPI(
+        title="Workbench",
+        version=version("active-labeling-workbench"),
+        description="Budget reports, rounds, items and the audit trail of labeling projects.",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/api/openapi.json",
+        middleware=[Middleware(SafeHeaders), Middleware(NoTraces), Middleware(SmallBodies)],
+    )
+    app.state.desk = desk
+    explain_all(app)
+    guard = [Depends(require(Role.VIEWER)), Depends(check_form)]
+    for router in OPEN:
+        app.include_router(router)
+    for router in GUARDED:
+        app.include_router(router, dependencies=guard)
+    app.add_api_route("/health", _health, include_in_schema=False)
+    # Compressed here alone: pages hold secrets, whose length must not tell of them.
+    app.mount("/static", GZipMiddleware(StaticFiles(directory=STATIC)), name="static")
+    for path, other in (mounts or {}).items():
+        app.mount(path, other)
+    return app
+
+
+def _health() -> PlainTextResponse:
+    return PlainTextResponse("ok")

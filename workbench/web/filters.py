@@ -1,0 +1,42 @@
+"""How templates say values: the words of all reports, addresses, pictures of our own."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from markupsafe import Markup
+
+from workbench.reports.words import cell, heading, in_words, plain
+
+STATIC = Path(__file__).parent / "static"
+
+
+def address(path: str, **query: Any) -> str:
+    """An address with those parts of its query that are given."""
+    wanted = {name: value for name, value in query.items() if value not in (None, "", ())}
+    return f"{path}?{urlencode(wanted, doseq=True)}" if wanted else path
+
+
+@cache
+def asset(name: str) -> str:
+    """The address of a file of ours: another one when the file is another, so browsers may keep it."""
+    content = (STATIC / name).read_bytes()
+    return f"/static/{name}?v={hashlib.sha256(content).hexdigest()[:12]}"
+
+
+def icon(name: str) -> Markup:
+    """A sign from our own sheet; it says nothing that the words beside it do not."""
+    sheet = asset("icons.svg")
+    return Markup('<svg class="sign" aria-hidden="true"><use href="{}#{}"/></svg>').format(sheet, name)
+
+
+FILTERS: Mapping[str, Callable[..., Any]] = {
+    "cell": cell,
+    "in_words": in_words,
+    "heading": heading,
+    "plain": plain,
+}
+GLOBALS: Mapping[str, Callable[..., Any]] = {"address": address, "asset": asset, "icon": icon}

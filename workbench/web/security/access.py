@@ -1,0 +1,135 @@
+"""Dependencies that say who is asking and refuse those who may not: by key, by session, or by being here."""
+
+from collections.abc import Callable
+from typing import Annotated
+
+from fastapi import Depends
+from starlette.requests import Request
+
+from workbench.domain.errors import WorkbenchError
+from workbench.domain.roles import Role, Token
+from workbench.storage.store import Store
+from workbench.web.desk import Desk, DeskHere
+from workbench.web.refusals import Forbidden, SignInNeeded, Slower
+from workbench.web.security.secrets import digest, forms_secret
+from workbench.web.security.visitors import Visitor, host_of, is_loopback
+
+COOKIE = "workbench_session"
+BEARER = "Bearer "
+CHALLENGE = {"WWW-Authenticate": "Bearer"}
+LOCAL = "this machine"
+
+
+def visitor_of(request: Request, desk: DeskHere) -> Visitor:
+    """Who is asking.
+
+    Raises:
+        SignInNeeded: Nobody that is known.
+        Forbidden: A page of somebody else asks through a browser on this machine.
+        Slower: Too many wrong keys came from there.
+    """
+    key = request.headers.get("authorization", "")
+    if key:
+        return _by_key(desk, request, key)
+    cookie = request.cookies.get(COOKIE)
+    found = _by_cookie(desk, cookie) if cookie else None
+    return found or _by_being_here(desk, request)
+
+
+def check_key(desk: Desk, address: str, secret: str) -> tuple[Store, Token]:
+    """Find the token of a secret in any database that is served.
+
+    Raises:
+        Slower: Too many wrong keys came from that address.
+        SignInNeeded: It opens nothing.
+    """
+    wait = desk.limiter.wait(address)
+    if wait > 0:
+        raise Slower(
+            f"Too many wrong tokens. Try again in {wait:.0f} seconds.",
+            headers={"Retry-After": str(int(wait) + 1)},
+        )
+    for store in desk.site.stores():
+        with store.read() as tx:
+            found = tx.tokens.find(digest(secret))
+            stale = found is not None and tx.tokens.is_stale(found)
+        if found is not None:
+            desk.limiter.worked(address)
+            if stale:
+                _note_use(store, found)
+            return store, found
+    desk.limiter.failed(address)
+    raise SignInNeeded("This token opens nothing: it is wrong, revoked or expired.", CHALLENGE)
+
+
+def address_of(request: Request) -> str:
+    """Where a request comes from."""
+    return request.client.host if request.client else "unknown"
+
+
+def _by_key(desk: Desk, request: Request, header: str) -> Visitor:
+    if not header.startswith(BEARER):
+        raise SignInNeeded("Expected 'Authorization: Bearer' and a token.", CHALLENGE)
+    store, token = check_key(desk, address_of(request), header.removeprefix(BEARER).strip())
+    return Visitor(name=token.name, role=token.role, store=store)
+
+
+def _by_cookie(desk: Desk, cookie: str) -> Visitor | None:
+    secret = digest(cookie)
+    for store in desk.site.stores():
+        with store.read() as tx:
+            session = tx.tokens.session(secret)
+        if session is not None:
+            token = session.token
+            csrf = forms_secret(cookie)
+            return Visitor(name=token.name, role=token.role, store=store, csrf=csrf, session=secret)
+    return None
+
+
+def _by_being_here(desk: Desk, request: Request) -> Visitor:
+    if is_open(desk):
+        if not is_loopback(host_of(request.headers.get("host", ""))):
+            # A name of somebody else that leads to this machine: a page of theirs must not read ours.
+            raise Forbidden(
+                "Without tokens the dashboard answers to http://127.0.0.1 and http://localhost alone. "
+                "Type `workbench token create NAME --role viewer` to open it to others."
+            )
+        return Visitor(name=LOCAL, role=desk.local_role, csrf=forms_secret(desk.local_key))
+    raise SignInNeeded("Sign in with a token.", CHALLENGE)
+
+
+def is_open(desk: Desk) -> bool:
+    """Whether nobody has to sign in: there is no token that opens anything."""
+    for store in desk.site.stores():
+        with store.read() as tx:
+            if tx.tokens.any_good():
+                return False
+    return True
+
+
+def _note_use(store: Store, token: Token) -> None:
+    try:
+        with store.begin() as tx:
+            tx.tokens.used(token.id)
+    except WorkbenchError:
+        # Known an hour later; nobody is sent away for it.
+        return
+
+
+VisitorHere = Annotated[Visitor, Depends(visitor_of)]
+
+
+def require(role: Role) -> Callable[[Visitor], Visitor]:
+    """A dependency that gives the visitor, or refuses one who may not."""
+
+    def checked(visitor: VisitorHere) -> Visitor:
+        if not visitor.may(role):
+            raise Forbidden(f"This takes the role {role}; the token '{visitor.name}' has {visitor.role}.")
+        return visitor
+
+    return checked
+
+
+ViewerHere = Annotated[Visitor, Depends(require(Role.VIEWER))]
+OperatorHere = Annotated[Visitor, Depends(require(Role.OPERATOR))]
+AdminHere = Annotated[Visitor, Depends(require(Role.ADMIN))]

@@ -1,0 +1,80 @@
+"""How often a wrong key may be tried: each failure doubles the wait, and everybody shares one limit."""
+
+import ipaddress
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+#: So many mistakes cost nothing: fingers slip.
+FREE = 5
+LONGEST_SECONDS = 900.0
+#: Failures of everybody together within a minute.
+MOST_A_MINUTE = 100.0
+#: Addresses that are remembered; the one that failed longest ago is forgotten first.
+MOST_ADDRESSES = 10_000
+
+
+@dataclass(slots=True)
+class Failures:
+    """What is known of an address."""
+
+    count: int = 0
+    until: float = 0.0
+
+
+@dataclass(slots=True)
+class Limiter:
+    """Counts failures in memory. Keys can not be guessed anyway: it keeps guessing cheap for us."""
+
+    ticking: Callable[[], float] = time.monotonic
+    _known: OrderedDict[str, Failures] = field(default_factory=OrderedDict)
+    _left: float = MOST_A_MINUTE
+    _filled: float | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def wait(self, address: str) -> float:
+        """How many seconds an address has to wait before it may try again."""
+        now = self.ticking()
+        with self._lock:
+            self._refill(now)
+            own = self._known.get(network(address))
+            everybody = (1.0 - self._left) * 60 / MOST_A_MINUTE
+            return max(0.0, own.until - now if own else 0.0, everybody)
+
+    def failed(self, address: str) -> None:
+        """Count a wrong key."""
+        now = self.ticking()
+        key = network(address)
+        with self._lock:
+            self._refill(now)
+            self._left = max(0.0, self._left - 1)
+            own = self._known.pop(key, None) or Failures()
+            own.count += 1
+            over = own.count - FREE
+            own.until = now + min(LONGEST_SECONDS, 2.0 ** min(over, 10)) if over >= 0 else 0.0
+            self._known[key] = own
+            while len(self._known) > MOST_ADDRESSES:
+                self._known.popitem(last=False)
+
+    def worked(self, address: str) -> None:
+        """Forget the mistakes of whoever had the right key."""
+        with self._lock:
+            self._known.pop(network(address), None)
+
+    def _refill(self, now: float) -> None:
+        if self._filled is not None:
+            self._left = min(MOST_A_MINUTE, self._left + (now - self._filled) * MOST_A_MINUTE / 60)
+        self._filled = now
+
+
+def network(address: str) -> str:
+    """Whoever has one address of version 6 has 2⁶⁴ of them: they count as one."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return address[:100]
+    if found.version == 6:
+        return str(ipaddress.ip_network((found, 64), strict=False))
+    return str(found)

@@ -1,0 +1,176 @@
+"""What a dashboard serves: projects of some configurations, and their neighbours in the databases."""
+
+import re
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import NamedTuple
+
+from workbench.config.load import load_settings
+from workbench.config.model import Settings
+from workbench.domain.errors import DatabaseProblem, WorkbenchError
+from workbench.domain.records import Project
+from workbench.storage.store import Store, open_store
+
+#: What can stand in an address as it is.
+PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A project at hand.
+
+    Attributes:
+        slug: What it is called in addresses: its name where that can stand there, else its uid.
+        config: Its configuration's file; None if there is none here, and then it can only be read.
+    """
+
+    slug: str
+    store: Store
+    project: Project
+    settings: Settings | None = None
+    config: Path | None = None
+
+    @property
+    def read_only(self) -> bool:
+        """Whether nothing can be done here but reading."""
+        return self.settings is None
+
+
+class Fault(NamedTuple):
+    """A configuration that can not be shown, and why."""
+
+    config: Path
+    words: str
+
+
+class Configured(NamedTuple):
+    """A configuration that was read, and the database it names."""
+
+    config: Path
+    settings: Settings
+    store: Store
+
+
+#: When files were changed last, and their sizes.
+Stamp = tuple[tuple[int, int] | None, ...]
+
+
+@dataclass(slots=True, eq=False)
+class Site:
+    """All that is served. Configurations are read again when they change; databases stay open."""
+
+    configs: Sequence[Path]
+    opener: Callable[[str], Store] = open_store
+    _read: dict[Path, tuple[Stamp, Settings]] = field(default_factory=dict)
+    _stores: dict[str, Store] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def configured(self) -> tuple[list[Configured], list[Fault]]:
+        """Every configuration that can be read, with its database; and those that can not."""
+        good, faults = [], []
+        with self._lock:
+            for config in self.configs:
+                try:
+                    settings = self._settings(config)
+                    good.append(Configured(config, settings, self._store(settings.database_url)))
+                except WorkbenchError as error:
+                    faults.append(Fault(config, str(error)))
+        return good, faults
+
+    def stores(self) -> list[Store]:
+        """Every database, once."""
+        return list(dict.fromkeys(found.store for found in self.configured()[0]))
+
+    def places(self, only: Store | None = None) -> list[Place]:
+        """Every project that can be read now; those of one database if one is given."""
+        good, _ = self.configured()
+        found = [place for store in dict.fromkeys(each.store for each in good) for place in _of(store, good)]
+        return [place for place in _named(found) if only in (None, place.store)]
+
+    def faults(self) -> list[Fault]:
+        """Configurations that can not be shown."""
+        return self.configured()[1]
+
+    def close(self) -> None:
+        """Let go of all databases."""
+        for store in self._stores.values():
+            store.close()
+        self._stores.clear()
+
+    def _settings(self, config: Path) -> Settings:
+        stamp = (_stamp(config), _stamp(config.parent / ".env"))
+        known = self._read.get(config)
+        if known is None or known[0] != stamp:
+            known = self._read[config] = (stamp, load_settings(config))
+        return known[1]
+
+    def _store(self, url: str) -> Store:
+        store = self._stores.get(url)
+        if store is None:
+            store = self.opener(url)
+            if store.file is not None and not store.file.exists():
+                raise DatabaseProblem(
+                    f"There is no database at {store.file} yet. Type `workbench pool add PATH` to begin."
+                )
+            store.check()
+            self._stores[url] = store
+        return store
+
+
+@contextmanager
+def open_site(configs: Sequence[Path]) -> Iterator[Site]:
+    """Serve these configurations while inside the block."""
+    site = Site(configs)
+    try:
+        yield site
+    finally:
+        site.close()
+
+
+def _of(store: Store, configured: Sequence[Configured]) -> list[Place]:
+    """The projects of a database; none while it is away."""
+    own = {each.settings.config.project.name: each for each in configured if each.store is store}
+    try:
+        with store.read() as tx:
+            projects = tx.projects.all()
+    except WorkbenchError:
+        return []
+    return [_place(store, project, own.get(project.name)) for project in projects]
+
+
+def _place(store: Store, project: Project, at: Configured | None) -> Place:
+    if at is None:
+        return Place(slug=project.uid, store=store, project=project)
+    return Place(slug=project.uid, store=store, project=project, settings=at.settings, config=at.config)
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
+
+
+def _named(places: Sequence[Place]) -> list[Place]:
+    """Give every place an address of its own: the name where it is plain and only one has it."""
+    taken: set[str] = set()
+    named = []
+    for place in sorted(places, key=lambda place: (place.read_only, place.project.name)):
+        plain = PLAIN.fullmatch(place.project.name) is not None
+        wanted = place.project.name if plain and place.project.name not in taken else place.project.uid
+        slug = next(name for name in _numbered(wanted) if name not in taken)
+        taken.add(slug)
+        named.append(replace(place, slug=slug))
+    return sorted(named, key=lambda place: place.project.name.casefold())
+
+
+def _numbered(name: str) -> Iterator[str]:
+    yield name
+    number = 2
+    while True:
+        yield f"{name}-{number}"
+        number += 1
