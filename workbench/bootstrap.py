@@ -22,6 +22,7 @@ from workbench.steps.ingest import Added, add_source, remove_items
 from workbench.steps.leases import this_person, this_process
 from workbench.steps.parts import Parts, Progress, Report
 from workbench.steps.present import presenter
+from workbench.steps.terms import note_file
 from workbench.storage.store import Clock, Store, open_store
 
 if TYPE_CHECKING:
@@ -96,10 +97,14 @@ def project_store(
 
 
 def ensure_project(store: Store, settings: Settings) -> Project:
-    """Find our project in the database, or make it."""
+    """Find our project in the database, or make it; what its budget's terms are now is noted."""
     section = settings.config.project
     with store.begin() as tx:
-        return tx.projects.ensure(section.name, kind=section.kind, classes=section.classes, seed=section.seed)
+        project = tx.projects.ensure(
+            section.name, kind=section.kind, classes=section.classes, seed=section.seed
+        )
+        note_file(tx, project, settings.config)
+        return project
 
 
 def build_labeler(settings: Settings) -> Labeler:

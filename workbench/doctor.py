@@ -19,6 +19,7 @@ from workbench.domain.records import TaskKind
 from workbench.learning.methods import check_methods
 from workbench.learning.trial import trial
 from workbench.steps.present import presenter
+from workbench.steps.terms import in_force, shown
 from workbench.storage.shards import PoolRow, read_shard
 from workbench.storage.store import Store, open_store
 
@@ -62,6 +63,7 @@ def examine(path: Path) -> Iterator[Finding]:
     checks: tuple[tuple[str, Callable[[], str]], ...] = (
         ("database", lambda: _database(store)),
         ("pool", lambda: _pool(settings, store, rows)),
+        ("budget", lambda: _budget(settings, store)),
         ("methods", lambda: _methods(settings)),
         ("model", lambda: _model(settings, rows)),
         ("labeler", lambda: _labeler(settings, store)),
@@ -108,6 +110,21 @@ def _pool(settings: Settings, store: Store, rows: list[PoolRow]) -> str:
             "round alone. Add labeled items with `workbench pool add PATH --label ... --test-share 0.2`."
         )
     return f"{total} items, {held_out} of them held out for testing"
+
+
+def _budget(settings: Settings, store: Store) -> str:
+    _database(store)
+    with store.read() as tx:
+        project = tx.projects.get(settings.config.project.name)
+        terms = in_force(tx, project, settings.config) if project else settings.config.terms
+    if terms.changed:
+        held, file = terms.content(), settings.config.terms.content()
+        changed = (
+            f"{key} is {shown(held[key])} (workbench.toml: {shown(file[key])})"
+            for key in sorted(terms.changed)
+        )
+        return f"people have changed: {', '.join(changed)}; `workbench budget show` says who"
+    return "as workbench.toml says"
 
 
 def _methods(settings: Settings) -> str:

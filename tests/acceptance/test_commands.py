@@ -288,3 +288,45 @@ def test_every_command_has_help_with_an_example(folder: Any, words: tuple[str, .
 def test_wrong_use_is_exit_2(folder: Any) -> None:
     assert folder.type("round", "ask", "--batch", "none").code == 2
     assert folder.type("nonsense").code == 2
+
+
+def test_a_cap_that_a_person_changes_counts_at_once_and_the_trail_says_who(folder: Any) -> None:
+    folder.ready(more="[budget]\nmax_labels = 8\nper_annotation = 0.5")
+    folder.type("round", "ask")
+    folder.label_all()
+    folder.type("round", "tell")
+    lowered = folder.type("budget", "set", "max_labels=4")
+    assert lowered.code == 0
+    assert "Lowered max_labels from 8 to 4." in lowered.err
+    assert "6 is spent or promised already, and max_labels is 4: nothing further is bought" in lowered.err
+    assert "7 labels where 4 are allowed" in folder.type("round", "ask").err
+    raised = folder.type("budget", "set", "max_labels=11", "target=0.9", "--json").json
+    assert raised["changed"] == "Raised max_labels from 4 to 11, changed target from none to 0.9"
+    assert raised["notes"] == []
+    assert len(folder.type("round", "ask", "--json").json["picked"]) == 5
+    shown = {row["key"]: row for row in folder.type("budget", "show", "--json").json["terms"]}
+    assert (shown["max_labels"]["value"], shown["max_labels"]["file"]) == (11, 8)
+    assert "@" in shown["max_labels"]["changed_by"]
+    assert shown["max_cost"]["changed_by"] is None
+    table = folder.type("budget", "show").out
+    assert "max_labels" in table
+    assert "workbench.toml: 8" in table
+    assert "people have changed: max_labels is 11 (workbench.toml: 8)" in folder.type("doctor").err
+    assert "Raised max_labels from 4 to 11" in folder.type("log").out
+    folder.type("budget", "reset", "max_labels")
+    assert folder.type("budget", "set", "max_labels=8").err.endswith("nothing was changed.\n")
+
+
+def test_a_term_that_can_not_be_is_refused_with_what_was_expected(folder: Any) -> None:
+    folder.ready()
+    typed = folder.type("budget", "set", "max_labels=0", "target=90", "per_hour=3")
+    assert typed.code == 1
+    for words in (
+        "max_labels: found '0'",
+        "target: found '90', expected a share",
+        "per_hour: is nothing that",
+    ):
+        assert words in typed.err
+    assert folder.type("budget", "reset", "seed").code == 1
+    assert folder.type("budget", "set", "max_labels").code == 2
+    assert folder.type("budget", "show", "--json").json["terms"][0]["value"] is None

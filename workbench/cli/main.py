@@ -13,6 +13,7 @@ from workbench.cli import (
     adjudicate,
     annotators,
     backup,
+    budget,
     database,
     demo,
     labels,
@@ -49,6 +50,7 @@ app.add_typer(pool.app, name="pool")
 app.add_typer(rounds.app, name="round")
 app.add_typer(schedule.app, name="schedule")
 app.add_typer(labels.app, name="labels")
+app.add_typer(budget.app, name="budget")
 app.add_typer(annotators.app, name="annotators")
 app.add_typer(database.app, name="db")
 app.add_typer(backup.app, name="backup")

@@ -98,7 +98,8 @@ def affordable(
     )
     raise BudgetExhausted(
         f"One more label would break the budget: {'; '.join(_broken(one, caps, prices))}{waiting}. "
-        "Raise the cap under [budget] in workbench.toml, or stop: `workbench report` shows what was bought."
+        "Raise the cap, as in `workbench budget set max_labels=2000`, or stop: `workbench report` shows what "
+        "was bought."
     )
 
 

@@ -5,6 +5,14 @@ from dataclasses import dataclass, fields
 from datetime import date
 from typing import Any, Self
 
+from workbench.domain.budget import Caps
+
+#: What people may change while the project runs. Prices are facts of a contract and hold for what was bought
+#: already, so they are the file's alone.
+CHANGEABLE = ("max_labels", "max_cost", "max_hours", "target", "floor", "deadline")
+#: Where None means that there is no limit, or no aim.
+OPEN_ENDED = frozenset(CHANGEABLE) - {"floor"}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
@@ -26,6 +34,11 @@ class Terms:
     floor: float | None = None
     deadline: date | None = None
     changed: frozenset[str] = frozenset()
+
+    @property
+    def caps(self) -> Caps:
+        """The hard limits."""
+        return Caps(labels=self.max_labels, cost=self.max_cost, hours=self.max_hours)
 
     @classmethod
     def of(cls, content: Mapping[str, Any], *, changed: frozenset[str] = frozenset()) -> Self:

@@ -7,6 +7,7 @@ from workbench.domain.decisions import decide
 from workbench.domain.records import Project
 from workbench.domain.schedule import Rules
 from workbench.steps.schedule_facts import facts_of
+from workbench.steps.terms import rules_in_force
 from workbench.storage.store import Transaction
 
 
@@ -17,7 +18,7 @@ def schedule_page(tx: Transaction, project: Project, rules: Rules) -> dict[str, 
     if schedule is None:
         words = "No worker has looked at this project yet; `workbench run` starts one"
         return {"state": None, "next": words, "workers": workers}
-    decision = decide(rules, facts_of(tx, project, schedule))
+    decision = decide(rules_in_force(tx, project, rules), facts_of(tx, project, schedule))
     return {
         "state": schedule.state,
         "reason": schedule.reason,

@@ -74,7 +74,7 @@ def _claim(bench: Bench, tx: Transaction) -> str:
     Decided once more under the project's lock: of many who have decided the same, one is right.
     """
     facts = bench.facts(tx)
-    decision = decide(bench.rules, facts)
+    decision = decide(bench.rules_in(tx), facts)
     if decision.act is not Act.START or not tx.schedules.started(facts.schedule, bench.tick_after(facts.now)):
         raise RoundBusy("The round was started by somebody else meanwhile; nothing is to be done.")
     return decision.words

@@ -17,6 +17,7 @@ from workbench.scheduler.diary import Diary
 from workbench.steps.leases import is_gone
 from workbench.steps.parts import Parts
 from workbench.steps.schedule_facts import facts_of
+from workbench.steps.terms import rules_in_force
 from workbench.storage.store import Store, Transaction
 
 
@@ -58,6 +59,10 @@ class Bench:
             finally:
                 self.uses(None)
 
+    def rules_in(self, tx: Transaction) -> Rules:
+        """What [schedule] says, under what people have changed of it."""
+        return rules_in_force(tx, self.project, self.rules)
+
     def next(self) -> tuple[Decision, Facts]:
         """Bring the row up to date and decide what is done now, in one transaction."""
         with self.store.begin() as tx:
@@ -65,14 +70,14 @@ class Bench:
             schedule = tx.schedules.ensure(self.project.id)
             now = steady(tx.now, schedule)
             self._aim(tx, schedule, aim(schedule.next_fire_at, now, self.following))
-            facts = self.facts(tx)
-            skipped = passes_over(self.rules, facts)
+            facts, rules = self.facts(tx), self.rules_in(tx)
+            skipped = passes_over(rules, facts)
             if skipped is not None:
                 self._aim(tx, facts.schedule, self.tick_after(facts.now))
                 tx.results.note(self.project.id, "skipped", skipped, round_id=_id(facts))
                 self.say("skipped", skipped)
                 facts = self.facts(tx)
-            return decide(self.rules, facts), facts
+            return decide(rules, facts), facts
 
     def tick_after(self, now: datetime) -> datetime | None:
         """The next tick from now."""

@@ -25,6 +25,7 @@ from workbench.steps.away import answering
 from workbench.steps.parts import Parts
 from workbench.steps.push import LOOK_AGAIN_SECONDS, content_of, project_spec, share_folders
 from workbench.steps.redundancy import redundancy_of
+from workbench.steps.terms import caps_in_force
 from workbench.steps.tidy import kept
 from workbench.storage.store import Transaction
 
@@ -137,11 +138,11 @@ def _exhausted(parts: Parts, tx: Transaction, queue: str) -> list[tuple[Task, La
 def _affordable(parts: Parts, tx: Transaction, found: list[tuple[Task, Label]]) -> list[tuple[Task, Label]]:
     promised = tx.wanted.promised(parts.project.id, parts.config.labeler.overlap)
     spent = tx.results.spending(parts.project.id)
-    budget = parts.config.budget
+    caps, prices = caps_in_force(tx, parts.project, parts.config), parts.config.budget.prices
     kept = []
     for task, label in found:
         total = promised.plus(Promise(int(label.status is not LabelStatus.AGREED), 1))
-        if fits(total, spent=spent, caps=budget.caps, prices=budget.prices):
+        if fits(total, spent=spent, caps=caps, prices=prices):
             kept.append((task, label))
             promised = total
     return kept

@@ -13,7 +13,8 @@ from workbench.steps.gold import blind_keys, gold_for, mixed_in, share_size
 from workbench.steps.parts import Parts
 from workbench.steps.pick import Pick, pick_batch
 from workbench.steps.relabel import with_relabels
-from workbench.steps.score import COVERAGE, part_path
+from workbench.steps.score import COVERAGE
+from workbench.steps.terms import caps_in_force
 from workbench.storage.shards import SCORE_COLUMNS, read_scores
 from workbench.storage.store import Transaction
 
@@ -50,7 +51,7 @@ def _score_again(parts: Parts, held: Round, damage: ArtifactProblem) -> Round:
     """Scores that were lost or damaged are made again; nothing has been chosen from them yet."""
     with parts.store.begin() as tx:
         shards = tx.pool.shards(parts.project.id)
-    for path in (part_path(parts, held, shard) for shard in shards):
+    for path in (parts.scores_file(held, shard) for shard in shards):
         try:
             read_scores(path)
         except ArtifactProblem:
@@ -72,7 +73,7 @@ def affordable_batch(parts: Parts, tx: Transaction, wanted: int) -> int:
         promised=tx.wanted.promised(parts.project.id, parts.config.labeler.overlap),
         overlap=parts.config.labeler.overlap,
         gold_share=parts.config.annotators.gold_share,
-        caps=parts.config.budget.caps,
+        caps=caps_in_force(tx, parts.project, parts.config),
         prices=parts.config.budget.prices,
     )
 

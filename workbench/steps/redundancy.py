@@ -17,6 +17,7 @@ from workbench.domain.redundancy import Redundancy, wanted_opinions
 from workbench.domain.rounds import Round, RoundState
 from workbench.steps.away import answering
 from workbench.steps.parts import Parts
+from workbench.steps.terms import caps_in_force
 from workbench.storage.store import Transaction
 
 #: Where more answers can be asked for.
@@ -164,11 +165,11 @@ def _change(
 def _affordable(parts: Parts, tx: Transaction, changes: Iterator[Change]) -> list[Change]:
     promised = tx.wanted.promised(parts.project.id, parts.config.labeler.overlap)
     spent = tx.results.spending(parts.project.id)
-    budget = parts.config.budget
+    caps, prices = caps_in_force(tx, parts.project, parts.config), parts.config.budget.prices
     kept = []
     for change in changes:
         total = promised.plus(change.more)
-        if not change.more.annotations or fits(total, spent=spent, caps=budget.caps, prices=budget.prices):
+        if not change.more.annotations or fits(total, spent=spent, caps=caps, prices=prices):
             kept.append(change)
             promised = total
     return kept

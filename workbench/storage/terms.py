@@ -1,8 +1,8 @@
 """The terms of a project's budget: what the configuration says, and what people have changed since."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -10,6 +10,13 @@ from workbench.storage.statements import insert_one
 from workbench.storage.tables import terms
 
 FILE, PERSON = "file", "person"
+
+
+class Changed(NamedTuple):
+    """Who changed a term last, and when."""
+
+    actor: str
+    at: datetime
 
 
 class Terms:
@@ -25,14 +32,42 @@ class Terms:
         if self._last(project_id, FILE) != dict(content):
             self._add(project_id, FILE, content)
 
-    def change(self, project_id: int, changes: Mapping[str, Any]) -> None:
-        """Keep what a person says instead of the configuration; None gives a key back to it."""
-        held = {**(self._last(project_id, PERSON) or {}), **changes}
-        self._add(project_id, PERSON, {key: value for key, value in held.items() if value is not None})
+    def change(self, project_id: int, changes: Mapping[str, Any], *, back: Collection[str] = ()) -> None:
+        """Keep what a person says instead of the configuration; None for no limit.
+
+        The caller has locked the project: what others have changed stays.
+
+        Args:
+            back: These are given back to the configuration.
+        """
+        held = {**self.changes(project_id), **changes}
+        self._add(project_id, PERSON, {key: value for key, value in held.items() if key not in back})
+
+    def file(self, project_id: int) -> dict[str, Any] | None:
+        """What the configuration said last; None before it was ever noted."""
+        return self._last(project_id, FILE)
 
     def changes(self, project_id: int) -> dict[str, Any]:
         """What people say instead of the configuration, now."""
         return self._last(project_id, PERSON) or {}
+
+    def changed_by(self, project_id: int) -> dict[str, Changed]:
+        """Who has changed each of them last, of those that people have changed."""
+        rows = self._connection.execute(
+            sa.select(terms.c.actor, terms.c.at, terms.c.content)
+            .where(terms.c.project_id == project_id, terms.c.source == PERSON)
+            .order_by(terms.c.id)
+        )
+        found: dict[str, Changed] = {}
+        before: dict[str, Any] = {}
+        for row in rows:
+            for key in row.content.keys() | before.keys():
+                if key not in row.content:
+                    found.pop(key, None)
+                elif key not in before or row.content[key] != before[key]:
+                    found[key] = Changed(row.actor, row.at)
+            before = row.content
+        return found
 
     def _add(self, project_id: int, source: str, content: Mapping[str, Any]) -> None:
         facts = {"project_id": project_id, "at": self._now, "actor": self._actor}
