@@ -39,7 +39,7 @@ DOORS = {
     "crowdkit": ("workbench/learning/crowd.py",),
     "label_studio_sdk": ("connectors/labelers/label_studio.py",),
     "typer": ("workbench/cli/",),
-    "rich": ("workbench/cli/",),
+    "rich": ("workbench/cli/", "workbench/reports/faces/terminal.py"),
     "pandas": ("connectors/sources/", "workbench/reports/", "workbench/learning/crowd.py"),
     "starlette": ("workbench/web/",),
     "fastapi": ("workbench/web/",),
@@ -50,7 +50,7 @@ DOORS = {
         "workbench/reports/faces/marks.py",
         "workbench/reports/faces/svg.py",
     ),
-    "jinja2": ("workbench/reports/html.py", "workbench/web/"),
+    "jinja2": ("workbench/reports/html.py", "workbench/reports/faces/html.py", "workbench/web/"),
     "pydantic": ("workbench/config/", "workbench/web/"),
     "pydantic_settings": ("workbench/config/",),
 }
