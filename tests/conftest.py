@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from connectors.errors import LabelerRefused
 from connectors.labelers.label_studio_people import LabelStudioAnnotator, invite_person
@@ -22,6 +23,12 @@ from connectors.labelers.server_environment import Owner
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
+
+# The same examples in every run, so that a change is judged by what it changed. HYPOTHESIS_PROFILE=hunt
+# looks for new ones.
+settings.register_profile("steady", derandomize=True)
+settings.register_profile("hunt", derandomize=False)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
 ROOT = Path(__file__).resolve().parents[1]
 CHROMIUM = Path("/usr/bin/chromium")
