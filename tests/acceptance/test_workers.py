@@ -21,7 +21,6 @@ from workbench.domain.rounds import RoundState
 from workbench.learning.learner import Learner
 from workbench.steps import choose
 from workbench.steps.parts import Parts
-from workbench.steps.score import part_path
 from workbench.storage.shards import read_scores, scores_model, write_scores
 from workbench.storage.tables import metadata
 
@@ -187,7 +186,7 @@ def test_scores_that_a_late_worker_puts_in_the_place_of_ours_are_not_chosen_from
 
     def overwritten(parts: Parts, held: Any) -> Any:
         with parts.store.begin() as tx:
-            path = part_path(parts, held, tx.pool.shards(parts.project.id)[0])
+            path = parts.scores_file(held, tx.pool.shards(parts.project.id)[0])
         if not late:
             late.append("once")
             scores = read_scores(path)

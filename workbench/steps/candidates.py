@@ -12,7 +12,7 @@ from workbench.domain.errors import ArtifactProblem
 from workbench.domain.records import PoolShard
 from workbench.domain.rounds import Round
 from workbench.steps.parts import Parts
-from workbench.steps.score import available_rows, part_path
+from workbench.steps.score import available_rows
 from workbench.storage.shards import SCORE_COLUMNS, read_scores, read_shard, scores_model
 
 
@@ -45,7 +45,7 @@ def all_scored(parts: Parts, held: Round, shards: list[PoolShard], unavailable: 
     Raises:
         ArtifactProblem: Scores are missing or damaged.
     """
-    paths = [part_path(parts, held, shard) for shard in shards]
+    paths = [parts.scores_file(held, shard) for shard in shards]
     found = [read_scores(path) for path in paths]
     _refuse_others(parts, held, paths)
     keys = [key for scores in found for key in scores.keys]

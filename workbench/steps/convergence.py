@@ -23,7 +23,6 @@ from workbench.domain.seeds import derive_seed
 from workbench.learning.encoders.protocol import Payload
 from workbench.steps.models import Trained
 from workbench.steps.parts import Parts
-from workbench.steps.score import part_path
 from workbench.storage.shards import predicted_rows, rows_of
 from workbench.storage.statements import chunked
 from workbench.storage.store import Transaction
@@ -82,7 +81,7 @@ def _scored(parts: Parts, held: Round, shards: Sequence[PoolShard]) -> _Scored:
     counts_C = np.zeros(len(parts.project.classes), np.int64)
     rows = []
     for shard in shards:
-        found = predicted_rows(part_path(parts, held, shard))
+        found = predicted_rows(parts.scores_file(held, shard))
         counts_C += np.bincount(found.predicted_N, minlength=len(counts_C))
         rows.append(found.rows_N)
     return _Scored(rows, counts_C)

@@ -1,10 +1,13 @@
 """What a model says of the held-out items: kept item by item, and measured, in one pass over them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from acquisition import Posterior
 from workbench.domain.records import Item, Metric
@@ -19,10 +22,17 @@ EVALUATION_BATCH = 256
 
 
 class Seen(NamedTuple):
-    """Predictions of the held-out items, and the metrics made of them."""
+    """What a model says of the held-out items, by id.
+
+    Attributes:
+        predictions: A few numbers an item, to be kept.
+        metrics: Made of them.
+        log_mean_N_C: The logarithms of the mean probabilities.
+    """
 
     predictions: Predictions
     metrics: list[Metric]
+    log_mean_N_C: Tensor
 
 
 def held_out_items(parts: Parts) -> list[Item]:
@@ -34,6 +44,7 @@ def held_out_items(parts: Parts) -> list[Item]:
 def on_held_out(parts: Parts, posterior: Posterior) -> Seen | None:
     """Ask a model about every held-out item, batch by batch; None where there are none.
 
+    Of a batch's T samples only their mean is held for longer: memory is N·C numbers.
     The samples come from the project's seed, the same for every model that is asked.
 
     Raises:
@@ -45,8 +56,9 @@ def on_held_out(parts: Parts, posterior: Posterior) -> Seen | None:
         return None
     with parts.progress(f"Measuring on {len(items)} held-out items") as report:
         seed = derive_seed(parts.project.seed, "evaluate")
+        means: list[Tensor] = []
         found = outcomes(
-            parts.learner.samples(posterior, _reported(items, report), seed=seed),
+            _noting(parts.learner.samples(posterior, _reported(items, report), seed=seed), means),
             [item.known_label or "" for item in items],
             parts.project.classes,
         )
@@ -54,12 +66,19 @@ def on_held_out(parts: Parts, posterior: Posterior) -> Seen | None:
         Metric(split="test", name=v.name, value=v.value, low=v.low, high=v.high, n=v.n)
         for v in evaluate(found)
     ]
-    return Seen(_by_id(items, found), measured)
-
-
-def _by_id(items: Sequence[Item], found: Outcomes) -> Predictions:
     ids_N = np.array([item.id for item in items], np.int64)
     order_N = np.argsort(ids_N)
+    return Seen(_by_id(ids_N, order_N, found), measured, torch.cat(means)[torch.from_numpy(order_N)])
+
+
+def _noting(chunks: Iterable[Tensor], means: list[Tensor]) -> Iterator[Tensor]:
+    """Pass predictions on, and note the logarithm of their mean over the samples."""
+    for log_probs_T_N_C in chunks:
+        means.append(log_probs_T_N_C.exp().mean(0).log().cpu())
+        yield log_probs_T_N_C
+
+
+def _by_id(ids_N: NDArray[Any], order_N: NDArray[Any], found: Outcomes) -> Predictions:
     columns = {field.name: getattr(found, field.name)[order_N] for field in fields(found)}
     return Predictions(items_N=ids_N[order_N], **columns)
 

@@ -1,11 +1,16 @@
 """Settled → trained → evaluated → closed: learn from all labels, measure, and record what was bought."""
 
+from typing import Any
+
 from workbench.domain.arms import Arm
 from workbench.domain.intervals import wilson
 from workbench.domain.records import BudgetPoint, LabelStatus, Metric, Reason
 from workbench.domain.rounds import Round, RoundState
+from workbench.domain.seeds import derive_seed
+from workbench.steps.calibration import calibration_of, keep_calibration
 from workbench.steps.control import control_arm, control_seconds, keep_control
-from workbench.steps.evidence import on_held_out
+from workbench.steps.environment import environment_of, keep_environment
+from workbench.steps.evidence import Seen, on_held_out
 from workbench.steps.models import examples, model_for, model_of_round, teaches
 from workbench.steps.parts import Parts
 from workbench.storage.store import Transaction
@@ -26,11 +31,14 @@ def evaluate(parts: Parts, held: Round) -> Round:
     """Measure the new model on the held-out split, and the one before on this round's random share."""
     trained = model_of_round(parts, held)
     seen = on_held_out(parts, trained.posterior) if trained else None
+    calibration = _calibration(parts, seen) if seen else None
     control = control_arm(parts) if trained else None
     with parts.store.begin() as tx:
         if trained is not None and seen is not None:
             tx.results.add_metrics(trained.run.id, held.id, seen.metrics)
             tx.evidence.keep_predictions(held.id, Arm.ACTIVE, trained.run.labels, seen.predictions)
+        if calibration is not None:
+            keep_calibration(tx, parts.project.id, held.id, calibration)
         keep_control(tx, held, control)
         if held.scoring_run_id is not None:
             tx.results.add_metrics(held.scoring_run_id, held.id, prequential(tx, held))
@@ -39,7 +47,9 @@ def evaluate(parts: Parts, held: Round) -> Round:
 
 def record(parts: Parts, held: Round) -> Round:
     """Write the budget point and close the round."""
+    environment = environment_of(parts, held)
     with parts.store.begin() as tx:
+        keep_environment(tx, held, environment)
         spent = tx.results.spending(parts.project.id)
         metric = _headline(tx, parts, held)
         tx.results.add_budget_point(
@@ -87,6 +97,11 @@ def prequential(tx: Transaction, held: Round) -> list[Metric]:
 def _computed(tx: Transaction, project_id: int) -> float:
     """Seconds of training so far, that of the models to compare with included."""
     return sum(run.seconds for run in tx.results.runs(project_id)) + control_seconds(tx, project_id)
+
+
+def _calibration(parts: Parts, seen: Seen) -> dict[str, Any]:
+    seed = derive_seed(parts.project.seed, "calibration")
+    return calibration_of(seen.predictions, seen.log_mean_N_C, seed=seed)
 
 
 def _headline(tx: Transaction, parts: Parts, held: Round) -> Metric | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from connectors.labelers.protocol import Labeler
 from workbench.config.model import Config
-from workbench.domain.records import Project
+from workbench.domain.records import PoolShard, Project
 from workbench.domain.rounds import LEASE_SECONDS, Round
 from workbench.learning.learner import Learner
 from workbench.steps.heartbeat import Progress, Report, Watch
@@ -45,6 +45,10 @@ class Parts:
     def scores_directory(self, current: Round) -> Path:
         """Where this round's scores lie."""
         return self.directory / "scores" / current.key
+
+    def scores_file(self, current: Round, shard: PoolShard) -> Path:
+        """Where the scores of one shard lie."""
+        return self.scores_directory(current) / f"part-{shard.number:05d}.parquet"
 
     def renew(self, held: Round) -> None:
         """Hold the lease for its full length from now.

@@ -7,7 +7,6 @@ shard is kept, so a stopped scoring goes on where it was.
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from workbench.domain.records import PoolShard
 from workbench.domain.rounds import Round, RoundState
 from workbench.domain.seeds import derive_seed
 from workbench.learning.encoders.protocol import Payload
+from workbench.steps.convergence import find_convergence, keep_convergence
 from workbench.steps.models import Trained, examples, model_for, teaches
 from workbench.steps.parts import Parts, Report
 from workbench.storage.shards import (
@@ -41,8 +41,9 @@ def score(parts: Parts, held: Round) -> Round:
         with parts.store.begin() as tx:
             return tx.rounds.move(held, RoundState.SCORED, strategy=COVERAGE)
     trained = model_for(parts, held, found)
-    _score_shards(parts, held, trained)
+    convergence = find_convergence(parts, held, trained, _score_shards(parts, held, trained))
     with parts.store.begin() as tx:
+        keep_convergence(tx, parts.project.id, held.id, convergence)
         return tx.rounds.move(
             held,
             RoundState.SCORED,
@@ -56,11 +57,6 @@ def scoring_seed(current: Round) -> int:
     return derive_seed(current.seed, "score")
 
 
-def part_path(parts: Parts, current: Round, shard: PoolShard) -> Path:
-    """Where the scores of one shard lie."""
-    return parts.scores_directory(current) / f"part-{shard.number:05d}.parquet"
-
-
 def available_rows(parts: Parts, shard: PoolShard, unavailable: set[str]) -> Iterator[list[PoolRow]]:
     """The rows of a shard that may still be chosen, in batches."""
     for rows in read_shard(parts.directory / shard.uri):
@@ -69,7 +65,7 @@ def available_rows(parts: Parts, shard: PoolShard, unavailable: set[str]) -> Ite
             yield kept
 
 
-def _score_shards(parts: Parts, held: Round, trained: Trained) -> None:
+def _score_shards(parts: Parts, held: Round, trained: Trained) -> list[PoolShard]:
     with parts.store.begin() as tx:
         shards = tx.pool.shards(parts.project.id)
         unavailable = tx.pool.unavailable(parts.project.id)
@@ -79,7 +75,7 @@ def _score_shards(parts: Parts, held: Round, trained: Trained) -> None:
     start = 0
     with parts.progress(f"Scoring {total} items") as report:
         for shard in shards:
-            path = part_path(parts, held, shard)
+            path = parts.scores_file(held, shard)
             stamp = stamp_of(shard=shard.sha256, start=start, **facts)
             if scores_stamp(path) != stamp:
                 seed = scoring_seed(held)
@@ -89,6 +85,7 @@ def _score_shards(parts: Parts, held: Round, trained: Trained) -> None:
                 write_scores(path, scores, stamp=stamp, model=trained.run.sha256)
             start += len(read_scores(path).keys)
             report(start, total)
+    return shards
 
 
 def _told(report: Report, start: int, total: int, done: int) -> None:

@@ -1,16 +1,10 @@
 """What a round leaves behind of its models: held against what the model says when it is asked again."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-from connectors.labelers.embedded import EmbeddedLabeler
-from connectors.labelers.embedded_people import embedded_annotator
-from tests.faults.little_project import CLASSES, PEOPLE, fill, write_config
-from tests.faults.working import everybody, finish
-from workbench.bootstrap import open_parts
+from tests.faults.little_project import CLASSES
+from tests.workbench.steps.conftest import Played
 from workbench.domain.arms import Arm
 from workbench.domain.errors import ModelProblem
 from workbench.domain.records import Reason
@@ -22,30 +16,6 @@ from workbench.steps.models import model_of_round
 from workbench.steps.parts import Parts
 from workbench.storage.diary import Wanted
 from workbench.storage.predictions import Predictions
-
-Played = Callable[..., Parts]
-
-
-@pytest.fixture
-def played(tmp_path: Path) -> Iterator[Played]:
-    """Plays rounds of a small project, as often as asked, and gives its parts."""
-    with EmbeddedLabeler(tmp_path / "labeler.db") as labeler:
-        answer = everybody([embedded_annotator(labeler, name) for name in PEOPLE])
-        closers = []
-
-        def play(rounds: int = 2, *, acquisition: str = "control_share = 0.5") -> Parts:
-            config = write_config(tmp_path / "project", "evidence", "embedded", batch=14)
-            config.write_text(config.read_text().replace("control_share = 0.25", acquisition))
-            fill(config)
-            opened = open_parts(config, labeler=labeler)
-            parts = opened.__enter__()
-            closers.append(opened)
-            finish(parts, answer, rounds)
-            return parts
-
-        yield play
-        for opened in closers:
-            opened.__exit__(None, None, None)
 
 
 def _kept(parts: Parts, number: int, arm: Arm = Arm.ACTIVE) -> Predictions | None:
