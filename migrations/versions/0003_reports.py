@@ -53,6 +53,7 @@ FILLED = (
 INDEXES = (
     ("round_move", ["round_id"]),
     ("task_move", ["task_id"]),
+    ("task_move", ["at"]),
     ("diagnostic", ["project_id", "name", "id"]),
     ("terms", ["project_id"]),
     ("web_session", ["token_id"]),

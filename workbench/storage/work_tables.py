@@ -156,6 +156,7 @@ task_move = sa.Table(
     to("task", index=True),
     sa.Column("at", UtcDateTime, nullable=False),
     sa.Column("state", sa.String, nullable=False),
+    sa.Index("ix_task_move_at", "at"),
 )
 
 annotation = sa.Table(

@@ -3,14 +3,15 @@
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
 from workbench.domain.adjudication import QUEUE
-from workbench.domain.records import Selection, TaskState
+from workbench.domain.records import Reason, Selection, TaskState
 from workbench.domain.rounds import RoundState
 from workbench.storage.facts.moment import Moment
-from workbench.storage.tables import item, round_, round_move, selection, task, task_move
+from workbench.storage.tables import annotation, item, label, round_, round_move, selection, task, task_move
 from workbench.storage.tasks import to_selection
 
 
@@ -30,6 +31,34 @@ class RoundThen:
     created_at: datetime
     #: Since when it is in its state.
     since: datetime
+
+    @property
+    def has_chosen(self) -> bool:
+        """Whether its batch is chosen."""
+        position = self.failed_from if self.state is RoundState.FAILED and self.failed_from else self.state
+        return position not in (RoundState.PLANNED, RoundState.SCORED)
+
+
+class RoundMove(NamedTuple):
+    """A round came to a state."""
+
+    round_id: int
+    at: datetime
+    state: RoundState
+
+
+class Served(NamedTuple):
+    """What had become of an item that a round chose.
+
+    Attributes:
+        state: Of its task; None where it had none yet.
+        answers: Annotations that were there, skips included.
+        label: The label in force: a class, ``conflict`` or ``withdrawn``.
+    """
+
+    state: TaskState | None
+    answers: int
+    label: str | None
 
 
 class RoundFacts:
@@ -81,25 +110,14 @@ class RoundFacts:
 
     def tasks_by_state(self) -> dict[int, dict[TaskState, int]]:
         """How many tasks of each round, by its id, stood in each state; without adjudication."""
-        newest = (
-            sa.select(task_move.c.task_id, sa.func.max(task_move.c.id).label("id"))
-            .join(task, task.c.id == task_move.c.task_id)
-            .join(round_, round_.c.id == task.c.round_id)
-            .where(round_.c.project_id == self._moment.project.id, task_move.c.at <= self._moment.at)
-            .group_by(task_move.c.task_id)
-            .subquery()
-        )
-        moved = sa.select(task_move).join(newest, newest.c.id == task_move.c.id).subquery()
-        state = sa.func.coalesce(moved.c.state, task.c.state).label("state")
+        state = self._state_of_tasks()
         rows = self._moment.connection.execute(
-            sa.select(task.c.round_id, state, sa.func.count().label("n"))
-            .join(round_, round_.c.id == task.c.round_id)
-            .outerjoin(moved, moved.c.task_id == task.c.id)
+            sa.select(task.c.round_id, state.label("state"), sa.func.count().label("n"))
             .where(
-                round_.c.project_id == self._moment.project.id,
-                round_.c.created_at <= self._moment.at,
+                # Rounds first: there are few, and with no statistics a join may begin at the wrong end.
+                task.c.round_id.in_(self._rounds()),
                 task.c.labeler.not_like(f"%{QUEUE}"),
-                sa.or_(moved.c.id.is_not(None), sa.not_(_has_moves())),
+                state.is_not(None),
             )
             .group_by(task.c.round_id, state)
         )
@@ -108,16 +126,118 @@ class RoundFacts:
             found[row.round_id][TaskState(row.state)] = row.n
         return dict(found)
 
-    def picks(self, round_id: int) -> list[Selection]:
+    def picks_by_reason(self) -> dict[int, dict[Reason, int]]:
+        """How many items each round, by its id, chose for each reason. Chosen once, never changed.
+
+        A round that had not chosen yet by then is to be left out by the caller: see ``RoundThen.has_chosen``.
+        """
+        rows = self._moment.connection.execute(
+            sa.select(selection.c.round_id, selection.c.reason, sa.func.count().label("n"))
+            .where(selection.c.round_id.in_(self._rounds()))
+            .group_by(selection.c.round_id, selection.c.reason)
+        )
+        found: dict[int, dict[Reason, int]] = defaultdict(dict)
+        for row in rows:
+            found[row.round_id][Reason(row.reason)] = row.n
+        return dict(found)
+
+    def moves(self) -> list[RoundMove]:
+        """Every change of a round's state, in their order."""
+        rows = self._moment.connection.execute(
+            sa.select(round_move.c.round_id, round_move.c.at, round_move.c.state)
+            .where(round_move.c.round_id.in_(self._rounds()), round_move.c.at <= self._moment.at)
+            .order_by(round_move.c.id)
+        )
+        return [RoundMove(row.round_id, row.at, RoundState(row.state)) for row in rows]
+
+    def picks(self, round_id: int, most: int | None = None) -> list[Selection]:
         """What a round chose, most wanted first. Chosen once, never changed."""
         rows = self._moment.connection.execute(
             sa.select(selection, item.c.key.label("item_key"))
             .join(item, item.c.id == selection.c.item_id)
             .where(selection.c.round_id == round_id)
             .order_by(selection.c.rank)
+            .limit(most)
         )
         return [to_selection(row) for row in rows]
 
+    def served(self, round_id: int, most: int) -> dict[str, Served]:
+        """What had become of the most wanted items of a round, by their keys."""
+        wanted = (
+            sa.select(selection.c.item_id)
+            .where(selection.c.round_id == round_id)
+            .order_by(selection.c.rank)
+            .limit(most)
+            .subquery()
+        )
+        rows = self._moment.connection.execute(
+            sa.select(
+                item.c.key, self._state_of_tasks().label("state"), _answers(self._moment), self._label()
+            )
+            .select_from(wanted)
+            .join(item, item.c.id == wanted.c.item_id)
+            .join(task, _in_ordinary_queue(item.c.id, round_id))
+        )
+        return {
+            row.key: Served(TaskState(row.state) if row.state else None, row.answers, row.label)
+            for row in rows
+        }
 
-def _has_moves() -> sa.ColumnElement[bool]:
-    return sa.exists().where(task_move.c.task_id == task.c.id)
+    def first_answers(self, round_id: int) -> list[tuple[int, datetime]]:
+        """Ranks of the items of a round that somebody has answered, with when that was first, by time."""
+        first = sa.func.min(annotation.c.created_at)
+        rows = self._moment.connection.execute(
+            sa.select(selection.c.rank, first.label("at"))
+            .join(task, _in_ordinary_queue(selection.c.item_id, round_id))
+            .join(annotation, _of_task())
+            .where(selection.c.round_id == round_id, annotation.c.received_at <= self._moment.at)
+            .group_by(selection.c.rank)
+            .order_by(first, selection.c.rank)
+        )
+        return [(row.rank, row.at) for row in rows]
+
+    def _rounds(self) -> sa.Select[tuple[int]]:
+        return sa.select(round_.c.id).where(
+            round_.c.project_id == self._moment.project.id, round_.c.created_at <= self._moment.at
+        )
+
+    def _state_of_tasks(self) -> sa.ColumnElement[str | None]:
+        """The state of a task then: as it is now, but for those that have moved since; None of later ones."""
+        then = (
+            sa.select(task_move.c.state)
+            .where(task_move.c.task_id == task.c.id, task_move.c.at <= self._moment.at)
+            .order_by(task_move.c.id.desc())
+            .limit(1)
+            .scalar_subquery()
+        )
+        later = sa.select(task_move.c.task_id).where(task_move.c.at > self._moment.at)
+        return sa.case((task.c.id.in_(later), then), else_=task.c.state)
+
+    def _label(self) -> sa.ColumnElement[str | None]:
+        """The label in force of an item, or what is the matter with it."""
+        in_force = sa.or_(label.c.superseded_at.is_(None), label.c.superseded_at > self._moment.at)
+        return (
+            sa.select(sa.func.coalesce(label.c.value, label.c.status))
+            .where(label.c.item_id == item.c.id, label.c.created_at <= self._moment.at, in_force)
+            .limit(1)
+            .scalar_subquery()
+            .label("label")
+        )
+
+
+def _answers(moment: Moment) -> sa.ColumnElement[int]:
+    there = sa.select(sa.func.count()).where(
+        _of_task(), moment.annotations(), annotation.c.deleted.is_(False)
+    )
+    return there.scalar_subquery().label("answers")
+
+
+def _of_task() -> sa.ColumnElement[bool]:
+    # By the item first: that column has an index.
+    return sa.and_(annotation.c.item_id == task.c.item_id, annotation.c.task_id == task.c.id)
+
+
+def _in_ordinary_queue(item_id: sa.ColumnElement[int], round_id: int) -> sa.ColumnElement[bool]:
+    return sa.and_(
+        task.c.item_id == item_id, task.c.round_id == round_id, task.c.labeler.not_like(f"%{QUEUE}")
+    )
