@@ -1,0 +1,1 @@
+"""Statistics of reports: pure functions of arrays, each with its paper."""
