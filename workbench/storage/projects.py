@@ -37,12 +37,12 @@ class Projects:
     def get(self, name: str) -> Project | None:
         """Find a project by name."""
         row = self._connection.execute(sa.select(project).where(project.c.name == name)).first()
-        return None if row is None else _project(row)
+        return None if row is None else to_project(row)
 
     def all(self) -> list[Project]:
         """Every project of the database, by name."""
         return [
-            _project(row) for row in self._connection.execute(sa.select(project).order_by(project.c.name))
+            to_project(row) for row in self._connection.execute(sa.select(project).order_by(project.c.name))
         ]
 
     def ensure(self, name: str, *, kind: TaskKind, classes: tuple[str, ...], seed: int) -> Project:
@@ -186,7 +186,8 @@ def _labeler_link(row: Any) -> LabelerLink:
     )
 
 
-def _project(row: Any) -> Project:
+def to_project(row: Any) -> Project:
+    """A row as a record."""
     return Project(
         id=row.id,
         name=row.name,

@@ -18,8 +18,6 @@ ROW: Final = 17.0
 SIZE: Final = 9.0
 LETTER: Final = 5.3
 LONGEST: Final = 30
-#: More columns than these need room for their names.
-MOST_NAMES: Final = 12
 
 
 class Drawing:
@@ -31,10 +29,9 @@ class Drawing:
         self._bars = [mark for mark in chart.marks if isinstance(mark, Bars)]
         self._grid = next((mark for mark in chart.marks if isinstance(mark, Grid)), None)
         self._names = [short(plain(name), LONGEST) for name in self._bars[0].labels] if self._bars else []
-        longest = max(map(len, self._names), default=0)
-        self._lying = bool(self._bars) and (
-            chart.across or len(self._names) > MOST_NAMES or longest * len(self._names) > 90
-        )
+        self._every = _thinning(self._names)
+        ordered = all(name[:1].isdigit() for name in self._names)
+        self._lying = bool(self._bars) and (chart.across or (self._every > 1 and not ordered))
         self._x = scale_of(chart.x, x_values(chart), currency)
         self._y = scale_of(chart.y, y_values(chart), currency)
 
@@ -102,7 +99,8 @@ class Drawing:
             return
         if self._bars:
             named = self._axes.yaxis if self._lying else self._axes.xaxis
-            self._named(named, self._names)
+            every = 1 if self._lying else self._every
+            self._named(named, [name if i % every == 0 else "" for i, name in enumerate(self._names)])
             if self._lying:
                 self._axes.set_ylim(len(self._names) - 0.4, -0.6)
                 self._axes.set_xlabel(self._y.title, fontsize=SIZE, color=TEXT.light, labelpad=6)
@@ -123,6 +121,7 @@ class Drawing:
         low = limits[0] if meant.low is None else meant.low / scale.divisor
         high = limits[1] if meant.high is None else meant.high / scale.divisor
         low, high = self._possible(low, high, meant, upright=upright)
+        low = self._least(low, scale, upright=upright) if meant.log else low
         (self._axes.set_ylim if upright else self._axes.set_xlim)(low, high)
         if meant.unit is Unit.TIME:
             self._dates(axis)
@@ -143,6 +142,12 @@ class Drawing:
             return low, high
         low = max(low, 0.0) if min(values) >= 0 else low
         return low, min(high, 1.0) if meant.unit is Unit.SHARE and max(values) <= 1 else high
+
+    def _least(self, low: float, scale: Scale, *, upright: bool) -> float:
+        """Where a logarithmic axis begins: at the least value above nothing."""
+        values = y_values(self._chart) if upright else x_values(self._chart)
+        least = min((value for value in values if value > 0), default=scale.divisor) / scale.divisor
+        return max(low, least * 0.9)
 
     def _dates(self, axis: Any) -> None:
         low, high = axis.get_view_interval()
@@ -182,6 +187,12 @@ class Drawing:
             bottom -= 14.0
         box = (left / WIDTH, bottom / height, 1 - (left + 16.0) / WIDTH, 1 - (bottom + top) / height)
         self._axes.set_position(box)
+
+
+def _thinning(names: Sequence[str]) -> int:
+    """Every how many-th name has room below an upright bar."""
+    needed = max(map(len, names), default=0) * LETTER + 8.0
+    return max(1, -(-int(needed * len(names)) // int(WIDTH - 50.0)))
 
 
 def _columns_of(names: Sequence[str]) -> int:

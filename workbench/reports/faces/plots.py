@@ -186,7 +186,7 @@ def _tick(scale: Scale, value: float, span: float) -> str:
 
         return f"{datetime.fromtimestamp(value, UTC):%Y-%m-%d}"
     steps = (100.0, 10.0, 1.0, 0.1, 0.01, 0.001, 0.0001)
-    wanted = abs(span) / scale.divisor / 4
+    wanted = abs(span) / scale.divisor / 40
     step = steps[min(bisect_right([-step for step in steps], -wanted), len(steps) - 1)]
     return scale.tick(round(value / scale.divisor / step) * step, step)
 

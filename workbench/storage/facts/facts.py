@@ -1,22 +1,29 @@
 """Everything that a report may know of a project at a moment, by subject. Reads only."""
 
+from collections.abc import Callable
 from datetime import datetime
 from functools import cached_property
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
 from workbench.domain.pseudonyms import Names, Words, open_names, unveil, veil
 from workbench.domain.records import Project
 from workbench.storage.facts.answers import AnswerFacts
+from workbench.storage.facts.coverage import CoverageFacts
 from workbench.storage.facts.diagnostics import DiagnosticFacts
 from workbench.storage.facts.labels import LabelFacts
 from workbench.storage.facts.moment import Moment
+from workbench.storage.facts.others import OtherFacts
 from workbench.storage.facts.people import people
 from workbench.storage.facts.points import PointFacts
 from workbench.storage.facts.predictions import PredictionFacts
 from workbench.storage.facts.rounds import RoundFacts
 from workbench.storage.facts.terms import TermFacts
 from workbench.storage.facts.trail import TrailFacts
+from workbench.storage.facts.visits import VisitFacts
+
+T = TypeVar("T")
 
 
 class Facts:
@@ -27,6 +34,14 @@ class Facts:
     ) -> None:
         self._moment = Moment(connection=connection, project=project, at=at)
         self.names = names
+        self._made: dict[Callable[[Facts], Any], Any] = {}
+
+    def once(self, make: Callable[["Facts"], T]) -> T:
+        """What is made of these facts, made once for all readers that ask for it."""
+        if make not in self._made:
+            self._made[make] = make(self)
+        found: T = self._made[make]
+        return found
 
     @property
     def project(self) -> Project:
@@ -46,6 +61,11 @@ class Facts:
     def words(self) -> Words:
         """What is shown of words that somebody else wrote: people in them are called as by ``names``."""
         return unveil if self.names is open_names else veil(self.names, people(self._moment))
+
+    @cached_property
+    def others(self) -> OtherFacts:
+        """The projects of the database, to be compared."""
+        return OtherFacts(self._moment)
 
     @cached_property
     def rounds(self) -> RoundFacts:
@@ -73,6 +93,11 @@ class Facts:
         return LabelFacts(self._moment)
 
     @cached_property
+    def coverage(self) -> CoverageFacts:
+        """Labels by class and source."""
+        return CoverageFacts(self._moment)
+
+    @cached_property
     def diagnostics(self) -> DiagnosticFacts:
         """Findings that rounds left behind."""
         return DiagnosticFacts(self._moment)
@@ -86,3 +111,8 @@ class Facts:
     def trail(self) -> TrailFacts:
         """The audit trail."""
         return TrailFacts(self._moment, self.words)
+
+    @cached_property
+    def visits(self) -> VisitFacts:
+        """What pages of one round or item show."""
+        return VisitFacts(self._moment)
