@@ -1,6 +1,12 @@
 """All panels, in the order in which an analyst reads them. A new one is a new file and a line here."""
 
 from workbench.reports.panel import Panel
+from workbench.reports.panels.calibration import Calibration
 from workbench.reports.panels.comparison import Comparison
+from workbench.reports.panels.coverage import Coverage
 
-PANELS: tuple[Panel, ...] = (Comparison(),)
+PANELS: tuple[Panel, ...] = (
+    Coverage(),
+    Calibration(),
+    Comparison(),
+)
