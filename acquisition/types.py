@@ -147,14 +147,23 @@ class Selection(_Pair):
         gains: What each choice was worth to the selector that made it.
         propensities: The chance that a choice made at random had to be drawn; NaN for choices that the
             selector made; None where nothing was drawn at random.
+        proposals: Where candidates are drawn one after the other, the chance that each had of being the next
+            one, given those before it; None of a selector that does not draw them so.
     """
 
     propensities: Tensor | None = None
+    proposals: Tensor | None = None
 
     def with_propensities(self, propensities: Tensor) -> Selection:
         """Returns the batch with the chances of its random choices."""
         drawn = Selection(self.indices, self.gains)
         drawn.propensities = propensities
+        return drawn
+
+    def with_proposals(self, proposals: Tensor) -> Selection:
+        """Returns the batch with the chances of its draws."""
+        drawn = Selection(self.indices, self.gains)
+        drawn.proposals = proposals
         return drawn
 
 

@@ -10,7 +10,7 @@ from functools import partial
 from torch import Tensor
 
 from acquisition.errors import InvalidInput
-from acquisition.selection.gumbel import check_beta, drawn
+from acquisition.selection.gumbel import check_beta, drawn_of
 from acquisition.types import Candidates, Selection, Selector
 
 NEEDS = frozenset({"scores"})
@@ -35,8 +35,7 @@ def choose(candidates: Candidates, batch_size: int, *, seed: int, beta: float) -
     scores_N = candidates.scores_N
     if bool((scores_N < 0).any()):
         raise InvalidInput("'power' needs scores of at least 0; use 'top_k' for negative ones.")
-    indices = drawn(beta * _log(scores_N), batch_size, seed)
-    return Selection(indices, scores_N[indices])
+    return drawn_of(beta * _log(scores_N), scores_N, batch_size, seed)
 
 
 def _log(scores_N: Tensor) -> Tensor:

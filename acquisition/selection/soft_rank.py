@@ -12,7 +12,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from acquisition.selection.gumbel import check_beta, drawn
+from acquisition.selection.gumbel import check_beta, drawn_of
 from acquisition.types import Candidates, Selection, Selector
 
 NEEDS = frozenset({"scores"})
@@ -35,8 +35,7 @@ def choose(candidates: Candidates, batch_size: int, *, seed: int, beta: float) -
     """Chooses ``batch_size`` candidates; ``gains`` are their scores without the noise."""
     assert candidates.scores_N is not None
     scores_N = candidates.scores_N
-    indices = drawn(-beta * ranks(scores_N).log(), batch_size, seed)
-    return Selection(indices, scores_N[indices])
+    return drawn_of(-beta * ranks(scores_N).log(), scores_N, batch_size, seed)
 
 
 def ranks(scores_N: Tensor) -> Tensor:

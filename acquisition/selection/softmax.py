@@ -9,7 +9,7 @@ Source: Kirsch et al. 2023, https://arxiv.org/abs/2106.12059.
 
 from functools import partial
 
-from acquisition.selection.gumbel import check_beta, drawn
+from acquisition.selection.gumbel import check_beta, drawn_of
 from acquisition.types import Candidates, Selection, Selector
 
 NEEDS = frozenset({"scores"})
@@ -32,5 +32,4 @@ def choose(candidates: Candidates, batch_size: int, *, seed: int, beta: float) -
     """Chooses ``batch_size`` candidates; ``gains`` are their scores without the noise."""
     assert candidates.scores_N is not None
     scores_N = candidates.scores_N
-    indices = drawn(beta * scores_N.double(), batch_size, seed)
-    return Selection(indices, scores_N[indices])
+    return drawn_of(beta * scores_N.double(), scores_N, batch_size, seed)

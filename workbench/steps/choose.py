@@ -44,7 +44,8 @@ def choose(parts: Parts, held: Round) -> Round:
     new = _new_items(parts, candidates, picks, shards)
     chosen = [_selection(parts, candidates, pick, rank) for rank, pick in enumerate(picks)]
     batch = mixed_in(derive_seed(held.seed, "relabels"), chosen, relabels) if relabels else chosen
-    return _write(parts, held, batch, new, gold_for(parts, held, len(batch)))
+    gold = gold_for(parts, held, len(batch))
+    return _write(parts, held, batch, new, gold, pool_size=len(candidates.keys))
 
 
 def _score_again(parts: Parts, held: Round, damage: ArtifactProblem) -> Round:
@@ -97,7 +98,13 @@ def check_enough(left: int, wanted: int) -> None:
 
 
 def _write(
-    parts: Parts, held: Round, batch: list[Selection], new: list[NewItem], gold: list[Selection]
+    parts: Parts,
+    held: Round,
+    batch: list[Selection],
+    new: list[NewItem],
+    gold: list[Selection],
+    *,
+    pool_size: int,
 ) -> Round:
     policy = parts.config.annotators
     with parts.store.begin() as tx:
@@ -119,7 +126,7 @@ def _write(
             overlaps={s.item_key: 1 for s in chosen if s.reason is Reason.RELABEL},
             blind=blind_keys(held.seed, chosen, policy.blind_share),
         )
-        return tx.rounds.move(held, RoundState.SELECTED, words=_words(chosen))
+        return tx.rounds.move(held, RoundState.SELECTED, words=_words(chosen), pool_size=pool_size)
 
 
 def _words(chosen: list[Selection]) -> str:
@@ -142,6 +149,7 @@ def _selection(parts: Parts, candidates: Candidates, pick: Pick, rank: int) -> S
         rank=rank,
         reason=pick.reason,
         propensity=pick.propensity,
+        proposal=pick.proposal,
         **scored,
     )
 

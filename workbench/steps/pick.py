@@ -1,7 +1,7 @@
 """Which candidates become the batch: the random share first, then what the selector wants of the rest."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -24,11 +24,17 @@ COVERAGE_LIMIT = 50_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pick:
-    """A candidate and why it was taken."""
+    """A candidate and why it was taken.
+
+    Attributes:
+        propensity: Of a random pick, the chance that it had to be in the random share.
+        proposal: Where picks are drawn one after the other, the chance that this one had to be the next.
+    """
 
     index: int
     reason: Reason
     propensity: float | None = None
+    proposal: float | None = None
 
 
 def control_size(seed: int, size: int, share: float) -> int:
@@ -48,7 +54,15 @@ def pick_batch(
     rest_N = np.setdiff1d(np.arange(len(candidates.keys)), [pick.index for pick in control])
     wanted = _wanted(parts, held, candidates, rest_N, size - share, shards)
     reason = Reason.COVERAGE if held.strategy == COVERAGE else Reason.UNCERTAIN
-    return _mixed(held.seed, [Pick(index=index, reason=reason) for index in wanted], control)
+    picks = [Pick(index=chosen.candidate, reason=reason, proposal=chosen.proposal) for chosen in wanted]
+    return _mixed(held.seed, picks, control)
+
+
+class Chosen(NamedTuple):
+    """A candidate that a selector wants, and the chance that it had to be drawn next, if it was drawn."""
+
+    candidate: int
+    proposal: float | None
 
 
 def _wanted(
@@ -58,7 +72,7 @@ def _wanted(
     rest_N: NDArray[Any],
     size: int,
     shards: list[PoolShard],
-) -> list[int]:
+) -> list[Chosen]:
     if size == 0:
         return []
     settings = parts.config.acquisition
@@ -69,7 +83,9 @@ def _wanted(
     subset = _looked_at(candidates, rest_N, needed, max(settings.shortlist, size), seed)
     seen = _seen(parts, held, candidates, subset, shards, needed)
     chosen = acquisition.select(settings.selector, seen, size, seed=seed, **settings.options)
-    return [int(subset[int(index)]) for index in chosen.indices]
+    # Of a shortlist no proposal is kept: what is not on it had no chance, and no weight could make up for it.
+    proposals = chosen.proposals if len(subset) == len(rest_N) else None
+    return _chosen(subset, chosen.indices, proposals)
 
 
 def _looked_at(
@@ -119,7 +135,7 @@ def _covering(
     shards: list[PoolShard],
     size: int,
     seed: int,
-) -> list[int]:
+) -> list[Chosen]:
     subset = _drawn(rest_N, max(COVERAGE_LIMIT, size), seed)
     features_N_D = parts.learner.coverage(payloads(parts, candidates, subset, shards), seed=seed)
     chosen = acquisition.select(
@@ -128,7 +144,13 @@ def _covering(
         size,
         seed=seed,
     )
-    return [int(subset[int(index)]) for index in chosen.indices]
+    return _chosen(subset, chosen.indices, None)
+
+
+def _chosen(subset: NDArray[Any], indices: Tensor, proposals: Tensor | None) -> list[Chosen]:
+    found = [int(subset[int(index)]) for index in indices]
+    chances = [None] * len(found) if proposals is None else proposals.tolist()
+    return [Chosen(index, chance) for index, chance in zip(found, chances, strict=True)]
 
 
 def _drawn(rest_N: NDArray[Any], limit: int, seed: int) -> NDArray[Any]:
@@ -139,7 +161,15 @@ def _drawn(rest_N: NDArray[Any], limit: int, seed: int) -> NDArray[Any]:
 
 def _control(seed: int, candidates: int, size: int) -> list[Pick]:
     drawn = np.random.default_rng(derive_seed(seed, "control")).choice(candidates, size, replace=False)
-    return [Pick(index=int(i), reason=Reason.CONTROL, propensity=size / candidates) for i in drawn]
+    return [
+        Pick(
+            index=int(index),
+            reason=Reason.CONTROL,
+            propensity=size / candidates,
+            proposal=1 / (candidates - before),
+        )
+        for before, index in enumerate(drawn)
+    ]
 
 
 def _mixed(seed: int, wanted: list[Pick], control: list[Pick]) -> list[Pick]:

@@ -1,3 +1,6 @@
+from collections import Counter
+from itertools import permutations
+
 import numpy as np
 import pytest
 import torch
@@ -5,7 +8,7 @@ from scipy.stats import chisquare
 
 import acquisition
 from acquisition import Candidates
-from acquisition.selection.gumbel import drawn
+from acquisition.selection.gumbel import drawn, proposals
 
 BETAS = [0.5, 1.0, 4.0]
 
@@ -22,6 +25,44 @@ def test_draws_are_without_replacement_and_in_the_order_of_drawing():
     counts = [int(((pairs[:, 0] == i) & (pairs[:, 1] == j)).sum()) for i, j in chances]
     assert sum(counts) == 6000
     assert chisquare(counts, [6000 * chance for chance in chances.values()]).pvalue > 0.001
+
+
+def test_a_batch_says_the_chance_of_each_draw_given_those_before_it():
+    """Against all orders of a small pool: how often each was drawn, and chances that multiply to its own."""
+    scores_N = torch.tensor([0.1, 0.2, 0.3, 0.4], dtype=torch.float64)
+    weights_N = scores_N**2
+    given = Candidates(scores_N=scores_N)
+    batches = [acquisition.select("power", given, 3, seed=seed, beta=2.0) for seed in range(6000)]
+    counts = Counter(tuple(batch.indices.tolist()) for batch in batches)
+    told = {tuple(batch.indices.tolist()): float(batch.proposals.prod()) for batch in batches}
+    chances = {order: _chance(weights_N.tolist(), order) for order in permutations(range(4), 3)}
+    assert {order: chances[order] for order in told} == pytest.approx(told)
+    expected = [6000 * chance for chance in chances.values()]
+    assert chisquare([counts[order] for order in chances], expected).pvalue > 0.001
+
+
+def _chance(weights, order):
+    left, chance = sum(weights), 1.0
+    for index in order:
+        chance, left = chance * weights[index] / left, left - weights[index]
+    return chance
+
+
+def test_a_small_weight_is_not_lost_beside_a_large_one():
+    log_weights_N = torch.tensor([1e-20, 1.0, 1e-20], dtype=torch.float64).log()
+    torch.testing.assert_close(
+        proposals(log_weights_N, torch.tensor([1, 0, 2])), torch.tensor([1.0, 0.5, 1.0], dtype=torch.float64)
+    )
+
+
+@pytest.mark.parametrize("selector", ["power", "softmax", "soft_rank"])
+def test_an_even_pool_is_drawn_from_evenly(selector):
+    chosen = acquisition.select(selector, Candidates(scores_N=torch.full((5,), 0.3)), 3)
+    assert chosen.proposals.tolist() == pytest.approx([1 / 5, 1 / 4, 1 / 3])
+
+
+def test_a_selector_that_draws_nothing_tells_no_chances():
+    assert acquisition.select("top_k", Candidates(scores_N=torch.rand(5)), 3).proposals is None
 
 
 def test_a_weight_of_zero_is_drawn_last():

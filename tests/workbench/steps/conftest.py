@@ -27,7 +27,9 @@ def played(tmp_path: Path) -> Iterator[Played]:
 
         def play(rounds: int = 2, *, acquisition: str = "control_share = 0.5") -> Parts:
             config = write_config(tmp_path / "project", "evidence", "embedded", batch=14)
-            config.write_text(config.read_text().replace("control_share = 0.25", acquisition))
+            before = 'selector = "power"\ncontrol_share = 0.25'
+            assert before in config.read_text()
+            config.write_text(config.read_text().replace(before, acquisition))
             fill(config)
             opened = open_parts(config, labeler=labeler)
             parts = opened.__enter__()
