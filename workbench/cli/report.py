@@ -1,11 +1,25 @@
-"""``workbench report``: what was spent, what it bought, and whether choosing paid."""
+"""``workbench report``: what was spent, what it bought, whether choosing paid, and whether to go on."""
 
+import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workbench.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, print_json, say, show_table
+from workbench.cli.moments import read_moment
+from workbench.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, say
+
+if TYPE_CHECKING:
+    from workbench.cli.reading import Reading
+    from workbench.reports.panel import View
+    from workbench.reports.reading import Report
+    from workbench.storage.facts.facts import Facts
+
+#: Shown in the terminal when nothing else is asked for; the file has all.
+FIRST = ("headline", "savings")
+STDOUT = Path("-")
+ALL = "all"
 
 
 def report(
@@ -14,25 +28,137 @@ def report(
         Path | None, typer.Option("--output", "-o", help="Where to write the HTML file.")
     ] = None,
     as_json: JsonOption = False,
+    csv: Annotated[
+        Path | None,
+        typer.Option("--csv", help="Write each table as CSV into this directory; `-` for one panel's table."),
+    ] = None,
+    panel: Annotated[
+        list[str] | None,
+        typer.Option("--panel", help="Only this panel, in the terminal; `all` for all. Repeatable."),
+    ] = None,
+    as_of: Annotated[
+        str | None, typer.Option("--as-of", help="A day (its end, UTC) or a time: the report as it was then.")
+    ] = None,
+    number: Annotated[
+        int | None, typer.Option("--round", min=0, help="For panels about one round; the newest if left out.")
+    ] = None,
+    compare: Annotated[
+        list[str] | None,
+        typer.Option("--compare", help="Compare with this project of the database. Repeatable."),
+    ] = None,
+    hide_names: Annotated[
+        bool, typer.Option("--hide-names", help="Call people by made-up names, always the same ones.")
+    ] = False,
 ) -> None:
-    """Write the budget report as one HTML file; with --json print every panel instead.
+    """Write the budget report as one HTML file; or print it, as tables, JSON or CSV.
 
     Example: `workbench report --output budget.html`
     """
     from workbench.cli.reading import open_reading
-    from workbench.reports.catalog import build
-    from workbench.reports.html import write_html
-    from workbench.storage.store import utc_now
+    from workbench.reports.panel import View
 
-    with open_reading(config) as (store, project, settings):
-        panels = build(store, project)
+    panels = _panels(panel or [])
+    _check_faces(output, csv, panels, as_json=as_json)
+    with open_reading(config) as reading:
+        found = _read(reading, panels, View(number, tuple(compare or ())), as_of, hide_names=hide_names)
     if as_json:
-        print_json({"project": project.name, **{panel.name: panel.rows for panel in panels}})
+        _print_json(found, reading)
+    elif csv is not None:
+        _csv(csv, found)
+    elif panels and output is None:
+        _show(found, [one.name for one in found.panels])
+    else:
+        _page(output or reading.settings.directory / "report.html", found)
+
+
+def _panels(asked: Sequence[str]) -> list[str]:
+    """The names of panels; an unknown one is refused."""
+    from workbench.reports.panels.catalog import PANELS
+
+    known = [panel.name for panel in PANELS]
+    for name in asked:
+        if name not in (*known, ALL):
+            raise typer.BadParameter(
+                f"There is no panel '{name}'. There are: {', '.join(known)}, or `{ALL}`.",
+                param_hint="--panel",
+            )
+    return known if ALL in asked else list(asked)
+
+
+def _check_faces(output: Path | None, csv: Path | None, panels: Sequence[str], *, as_json: bool) -> None:
+    """Say so where two forms are asked for at once."""
+    asked = [name for name, given in (("--output", output), ("--json", as_json), ("--csv", csv)) if given]
+    if len(asked) > 1:
+        raise typer.BadParameter(f"Choose one of {' and '.join(asked)}: each is another form of the report.")
+    if csv == STDOUT and len(panels) != 1:
+        raise typer.BadParameter(
+            "`--csv -` prints one table: name its panel with --panel, or a directory for all of them.",
+            param_hint="--csv",
+        )
+
+
+def _read(
+    reading: "Reading", panels: Sequence[str], view: "View", as_of: str | None, *, hide_names: bool
+) -> "Report":
+    from workbench.reports.reading import read_report
+    from workbench.steps.terms import note_file
+    from workbench.storage.names import names_for
+
+    store, project, settings = reading
+    at = None
+    if as_of is None:
+        # What the configuration says now counts at once, and is remembered.
+        store.insist(lambda tx: note_file(tx, project, settings.config))
+    with store.read() as tx:
+        if as_of is not None:
+            at = read_moment(as_of, now=tx.now, began=tx.projects.began(project.id))
+        _check_view(tx.facts(project, at), view)
+    names = names_for(store, project, seen=not hide_names)
+    return read_report(store, project, panels=panels, view=view, at=at, names=names)
+
+
+def _check_view(facts: "Facts", view: "View") -> None:
+    """Refuse rounds and projects that are not there."""
+    numbers = [one.number for one in facts.rounds.all()]
+    if view.round is not None and view.round not in numbers:
+        there = f"the rounds are {numbers[0]} to {numbers[-1]}" if numbers else "no round has begun"
+        raise typer.BadParameter(f"There is no round {view.round}: {there}.", param_hint="--round")
+    known = [project.name for project in facts.others.projects()]
+    for name in view.compare:
+        if name not in known:
+            raise typer.BadParameter(
+                f"The database has no project '{name}'. It has: {', '.join(known)}.", param_hint="--compare"
+            )
+
+
+def _print_json(found: "Report", reading: "Reading") -> None:
+    from workbench.reports.catalog import build
+    from workbench.reports.faces.document import _plain, as_document, as_json
+
+    old = {panel.name: _plain(panel.rows) for panel in build(reading.store, reading.project)}
+    print(as_json({**old, **as_document(found)}))
+
+
+def _csv(directory: Path, found: "Report") -> None:
+    from workbench.reports.faces.spreadsheet import as_csv, tables_of, write_csv
+
+    if directory == STDOUT:
+        sys.stdout.write(as_csv(tables_of(found)[0]))
         return
-    path = output or settings.directory / "report.html"
-    write_html(path, project, panels, utc_now(), settings.config.budget.currency)
-    for panel in panels:
-        if panel.rows and panel.name in ("budget_curve", "verdict"):
-            columns = [name.replace("_", " ") for name in panel.rows[0]]
-            show_table(columns, [list(row.values()) for row in panel.rows], title=panel.title)
+    written = write_csv(directory, found)
+    say(f"{len(written)} tables are in {directory}")
+
+
+def _page(path: Path, found: "Report") -> None:
+    from workbench.reports.faces.html import write_html
+
+    write_html(path, found)
+    _show(found, FIRST, charts=False)
     say(f"The report is at {path}")
+
+
+def _show(found: "Report", names: Sequence[str], *, charts: bool = True) -> None:
+    from workbench.reports.faces.terminal import show_panels
+
+    chosen = [panel for panel in found.panels if panel.name in names]
+    show_panels(chosen, sys.stdout, found.terms.currency, charts=charts)

@@ -45,6 +45,13 @@ class Projects:
             to_project(row) for row in self._connection.execute(sa.select(project).order_by(project.c.name))
         ]
 
+    def began(self, project_id: int) -> datetime:
+        """When the project was made."""
+        created: datetime = self._connection.execute(
+            sa.select(project.c.created_at).where(project.c.id == project_id)
+        ).scalar_one()
+        return created
+
     def ensure(self, name: str, *, kind: TaskKind, classes: tuple[str, ...], seed: int) -> Project:
         """Find the project, or make it.
 
