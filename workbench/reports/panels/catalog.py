@@ -4,8 +4,10 @@ from workbench.reports.panel import Panel
 from workbench.reports.panels.calibration import Calibration
 from workbench.reports.panels.comparison import Comparison
 from workbench.reports.panels.coverage import Coverage
+from workbench.reports.panels.forecast import Forecast
 
 PANELS: tuple[Panel, ...] = (
+    Forecast(),
     Coverage(),
     Calibration(),
     Comparison(),

@@ -79,10 +79,16 @@ class Curves:
             found_D_L[rows] = true_D_L[rows] + new.mean_D_L + normal_D[rows, None] * new.error_L
         return np.clip(found_D_L, 0.0, 1.0)
 
-    def reaching(self, target: float) -> Floats:
-        """Labels at which each curve reaches an accuracy, [D]; infinity where it never does."""
+    @property
+    def scatter(self) -> float:
+        """By how much rounds scatter around any rising curve beyond what their items explain: the median."""
+        return float(np.median([self.noises[number].scatter for number in self.drawn.noise_D]))
+
+    def reaching(self, target: ArrayLike) -> Floats:
+        """Labels at which each curve reaches an accuracy, or its own of [D]; infinity where it never does."""
         drawn = self.drawn
-        found_D = labels_where(drawn.shapes, self.points.first, drawn.ceiling_D, drawn.start_D, target)
+        target_D = np.broadcast_to(np.asarray(target, np.float64), drawn.ceiling_D.shape)
+        found_D = labels_where(drawn.shapes, self.points.first, drawn.ceiling_D, drawn.start_D, target_D)
         return found_D * self.points.unit
 
     def families(self) -> dict[str, float]:

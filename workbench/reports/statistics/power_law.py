@@ -157,12 +157,15 @@ def columns(shapes: Shapes, first: float, x_L: Floats) -> Columns:
     return Columns(ceiling_P_L, start_P_L)
 
 
-def labels_where(shapes: Shapes, first: float, ceiling_P: Floats, start_P: Floats, target: float) -> Floats:
-    """Compute where P curves reach a target; infinity where they never do."""
+def labels_where(
+    shapes: Shapes, first: float, ceiling_P: Floats, start_P: Floats, target_P: Floats
+) -> Floats:
+    """Compute where P curves reach their targets; infinity where they never do."""
     found_P = np.empty(len(ceiling_P))
     for number, family in enumerate(FAMILIES):
         rows = np.flatnonzero(shapes.family_P == number)
-        numbers_P_K, ceiling = shapes.numbers_P_K[rows], np.maximum(ceiling_P[rows], SMALLEST)
+        numbers_P_K, target = shapes.numbers_P_K[rows], target_P[rows]
+        ceiling = np.maximum(ceiling_P[rows], SMALLEST)
         if family.tied:
             wanted_P = 1 - target / ceiling
             highest_P = family.left(np.array([[first]]), numbers_P_K)[:, 0]
