@@ -1,6 +1,7 @@
 """All panels, in the order in which an analyst reads them. A new one is a new file and a line here."""
 
 from workbench.reports.panel import Panel
+from workbench.reports.panels.batch import Batch
 from workbench.reports.panels.calibration import Calibration
 from workbench.reports.panels.comparison import Comparison
 from workbench.reports.panels.coverage import Coverage
@@ -9,6 +10,7 @@ from workbench.reports.panels.forecast import Forecast
 PANELS: tuple[Panel, ...] = (
     Forecast(),
     Coverage(),
+    Batch(),
     Calibration(),
     Comparison(),
 )

@@ -38,7 +38,8 @@ def spearman(first: Sequence[float], second: Sequence[float]) -> tuple[float, In
         return None
     value = float(np.clip(np.corrcoef(ranks)[0, 1], -1, 1))
     if abs(value) > 1 - 1e-12:
-        return round(value), Interval(round(value), round(value))
+        value = float(round(value))
+        return value, Interval(value, value)
     reach = Z * sqrt((1 + value**2 / 2) / (n - 3))
     return value, Interval(tanh(atanh(value) - reach), tanh(atanh(value) + reach))
 

@@ -1,9 +1,9 @@
 """Rounds, where their tasks stood, and what they picked."""
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -13,6 +13,9 @@ from workbench.domain.rounds import RoundState
 from workbench.storage.facts.moment import Moment
 from workbench.storage.tables import annotation, item, label, round_, round_move, selection, task, task_move
 from workbench.storage.tasks import to_selection
+
+#: Items with such a cosine similarity are all but the same.
+ALIKE = 0.95
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +48,26 @@ class RoundMove(NamedTuple):
     round_id: int
     at: datetime
     state: RoundState
+
+
+class ScoreMeans(NamedTuple):
+    """What the model said of items that were chosen for one reason, on average; None where it said nothing.
+
+    Attributes:
+        n: How many they are.
+        entropy: Of the prediction, in nats.
+        mutual_information: Between label and model, in nats.
+        compared: How many were compared with the items chosen before them.
+        redundancy: The largest cosine similarity to one of those.
+        alike: How many were all but copies of one.
+    """
+
+    n: int
+    entropy: float | None
+    mutual_information: float | None
+    compared: int
+    redundancy: float | None
+    alike: int
 
 
 class Served(NamedTuple):
@@ -97,16 +120,7 @@ class RoundFacts:
             .where(round_.c.project_id == self._moment.project.id, round_.c.created_at <= self._moment.at)
             .order_by(round_.c.number)
         )
-        return [
-            RoundThen(
-                **{
-                    **row,
-                    "state": RoundState(row["state"]),
-                    "failed_from": RoundState(row["failed_from"]) if row["failed_from"] else None,
-                }
-            )
-            for row in rows.mappings()
-        ]
+        return [_round(row) for row in rows.mappings()]
 
     def tasks_by_state(self) -> dict[int, dict[TaskState, int]]:
         """How many tasks of each round, by its id, stood in each state; without adjudication."""
@@ -160,6 +174,27 @@ class RoundFacts:
             .limit(most)
         )
         return [to_selection(row) for row in rows]
+
+    def score_means(self, round_id: int) -> dict[Reason, ScoreMeans]:
+        """Means of what the model said of the items of a round, by why they were chosen."""
+        alike = sa.func.sum(sa.case((selection.c.redundancy >= ALIKE, 1), else_=0))
+        rows = self._moment.connection.execute(
+            sa.select(
+                selection.c.reason,
+                sa.func.count().label("n"),
+                sa.func.avg(selection.c.predictive_entropy).label("entropy"),
+                sa.func.avg(selection.c.mutual_information).label("mutual_information"),
+                sa.func.count(selection.c.redundancy).label("compared"),
+                sa.func.avg(selection.c.redundancy).label("redundancy"),
+                alike.label("alike"),
+            )
+            .where(selection.c.round_id == round_id)
+            .group_by(selection.c.reason)
+        )
+        return {
+            Reason(row["reason"]): ScoreMeans(**{name: row[name] for name in ScoreMeans._fields})
+            for row in rows.mappings()
+        }
 
     def served(self, round_id: int, most: int) -> dict[str, Served]:
         """What had become of the most wanted items of a round, by their keys."""
@@ -223,6 +258,13 @@ class RoundFacts:
             .scalar_subquery()
             .label("label")
         )
+
+
+def _round(row: Any) -> RoundThen:
+    failed_from = RoundState(row["failed_from"]) if row["failed_from"] else None
+    found = RoundThen(**{**row, "state": RoundState(row["state"]), "failed_from": failed_from})
+    # Written when the batch is chosen.
+    return found if found.has_chosen else replace(found, pool_size=None)
 
 
 def _answers(moment: Moment) -> sa.ColumnElement[int]:
