@@ -24,6 +24,7 @@ from workbench.cli import (
     rounds,
     schedule,
     serve,
+    token,
 )
 from workbench.cli.reconcile import reconcile
 from workbench.cli.run import run as run_rounds
@@ -53,6 +54,7 @@ app.add_typer(labels.app, name="labels")
 app.add_typer(budget.app, name="budget")
 app.add_typer(annotators.app, name="annotators")
 app.add_typer(database.app, name="db")
+app.add_typer(token.app, name="token")
 app.add_typer(backup.app, name="backup")
 
 

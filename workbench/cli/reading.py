@@ -41,3 +41,18 @@ def open_reading(config: Path) -> Iterator[Reading]:
         yield Reading(store, project, settings)
     finally:
         store.close()
+
+
+@contextmanager
+def open_database(config: Path) -> Iterator[Store]:
+    """Open the database that a configuration names, whether or not the project is in it yet.
+
+    Raises:
+        WorkbenchError: Configuration or database are not as they should be.
+    """
+    store = open_store(load_settings(config).database_url)
+    try:
+        store.check()
+        yield store
+    finally:
+        store.close()

@@ -1,37 +1,123 @@
-"""``workbench serve``: pictures for annotators' browsers."""
+"""``workbench serve``: the dashboard, and pictures for annotators' browsers."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
 import typer
 
-from workbench.cli.options import DEFAULT_CONFIG, ConfigOption, say
+from workbench.cli.options import DEFAULT_CONFIG, say
+from workbench.domain.roles import Role
+
+if TYPE_CHECKING:
+    from workbench.web.site import Site
+
+DEFAULT_PORT = 8090
 
 
 def serve(
-    config: ConfigOption = DEFAULT_CONFIG,
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Configurations, or folders with projects below them.", show_default=False),
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", "-c", help="The same as naming it without an option.")
+    ] = None,
     host: Annotated[str, typer.Option(help="Where to listen; this machine alone if left out.")] = "127.0.0.1",
-    port: Annotated[int | None, typer.Option(help="The port of [labeler] serve_url if left out.")] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            min=0, max=65_535, help=f"The port of [labeler] serve_url if left out, else {DEFAULT_PORT}."
+        ),
+    ] = None,
+    local_role: Annotated[
+        Role, typer.Option(help="What anybody on this machine may do while there is no token.")
+    ] = Role.OPERATOR,
+    proxy: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS", help="Believe the X-Forwarded-… headers of the proxy at this address."
+        ),
+    ] = None,
+    open_browser: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
 ) -> None:
-    """Serve the pool's pictures to annotators' browsers, under names that nobody can guess.
+    """Serve the dashboard, and the pool's pictures to annotators' browsers, under names nobody can guess.
 
-    Example: `workbench serve --port 8090`
+    On this machine alone nobody has to sign in while the database holds no token; anywhere else it starts
+    only with one.
+
+    Example: `workbench serve /srv/projects --port 8090`
     """
+    from workbench.domain.errors import ConfigProblem
+    from workbench.scheduler.places import find_projects
+    from workbench.web.site import open_site
+
+    named = [*(paths or []), *([config] if config else [])] or [DEFAULT_CONFIG]
+    configs = find_projects(named)
+    if not configs:
+        raise ConfigProblem(
+            f"There is no workbench.toml below {', '.join(map(str, named))}. "
+            "Type `workbench init` to make a project, or name another folder."
+        )
+    with open_site(configs) as site:
+        _check(site, host)
+        _serve(site, host, port, local_role=local_role, proxy=proxy, open_browser=open_browser)
+
+
+def _check(site: "Site", host: str) -> None:
+    """Refuse to show nothing, and to show anything to anybody."""
+    from workbench.domain.errors import ConfigProblem
+    from workbench.web.security.visitors import is_loopback
+
+    good, faults = site.configured()
+    if not good:
+        raise ConfigProblem("\n".join(fault.words for fault in faults))
+    for fault in faults:
+        say(f"Not shown: {fault.config}: {fault.words}")
+    if not is_loopback(host) and not site.has_tokens():
+        raise ConfigProblem(
+            f"{host} can be reached by other machines, and there is no token: anybody could read everything. "
+            "Type `workbench token create NAME --role viewer`, then start again; or leave out --host."
+        )
+
+
+def _serve(
+    site: "Site", host: str, port: int | None, *, local_role: Role, proxy: str | None, open_browser: bool
+) -> None:
     import uvicorn
 
-    from workbench.cli.reading import open_reading
-    from workbench.domain.errors import ConfigProblem
-    from workbench.steps.present import picture_secret
-    from workbench.web.pictures import picture_app
+    from workbench.web.app import create_app
+    from workbench.web.desk import Desk
+    from workbench.web.security.visitors import is_loopback
+    from workbench.web.served import routes_of
 
-    with open_reading(config) as (store, project, settings):
-        configured = urlsplit(settings.config.labeler.serve_url or "").port
-        chosen = port or configured
-        if chosen is None:
-            raise ConfigProblem(
-                "No port is named. Give --port, or set [labeler] serve_url in workbench.toml to the address "
-                "at which annotators' browsers reach this machine."
-            )
-        app = picture_app(store, project, picture_secret(settings.directory))
-        say(f"Serving pictures at http://{host}:{chosen}; Ctrl-C ends it.")
-        uvicorn.run(app, host=host, port=chosen, log_level="warning", access_log=False)
+    chosen = _port(site) if port is None else port
+    app = create_app(Desk(site=site, local_role=local_role), more=routes_of(site))
+    shown = f"[{host}]" if ":" in host else host
+    say(f"The dashboard is at http://{shown}:{chosen}; Ctrl-C ends it.")
+    if not is_loopback(host):
+        say("Tokens travel as they are: put it behind TLS where others can listen on the network.")
+    if open_browser:
+        import webbrowser
+
+        webbrowser.open(f"http://{shown}:{chosen}")
+    uvicorn.run(
+        app,
+        host=host,
+        port=chosen,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=proxy is not None,
+        forwarded_allow_ips=proxy,
+        timeout_graceful_shutdown=3,
+    )
+
+
+def _port(site: "Site") -> int:
+    """The port at which annotators' browsers expect pictures, where one is named."""
+    for found in site.configured()[0]:
+        named = urlsplit(found.settings.config.labeler.serve_url or "").port
+        if named is not None:
+            return named
+    return DEFAULT_PORT

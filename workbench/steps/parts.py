@@ -3,15 +3,18 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from connectors.labelers.protocol import Labeler
 from workbench.config.model import Config
 from workbench.domain.records import PoolShard, Project
 from workbench.domain.rounds import LEASE_SECONDS, Round
-from workbench.learning.learner import Learner
 from workbench.steps.heartbeat import Progress, Report, Watch
 from workbench.storage.store import Store
+
+if TYPE_CHECKING:
+    # It brings torch: whoever only names these things does without.
+    from workbench.learning.learner import Learner
 
 #: Turns an item's payload into what an annotator sees: an address or a text. Given the item's key too.
 Present = Callable[[str, Mapping[str, Any]], str]
@@ -28,7 +31,7 @@ class Parts:
     config: Config
     directory: Path
     labeler: Labeler
-    learner: Learner
+    learner: "Learner"
     present: Present
     owner: str
     progress: Progress

@@ -21,6 +21,7 @@ class Wanted:
 
     Attributes:
         after: Those written after the event with this id.
+        before: Those written before the event with this id.
         limit: At most so many: the first ones after ``after``, the newest ones without it.
     """
 
@@ -29,6 +30,7 @@ class Wanted:
     actor: str | None = None
     since: datetime | None = None
     after: int | None = None
+    before: int | None = None
     limit: int | None = None
 
 
@@ -75,6 +77,8 @@ def _conditions(wanted: Wanted) -> list[sa.ColumnElement[bool]]:
         conditions.append(event.c.at >= wanted.since)
     if wanted.after is not None:
         conditions.append(event.c.id > wanted.after)
+    if wanted.before is not None:
+        conditions.append(event.c.id < wanted.before)
     return conditions
 
 

@@ -8,13 +8,13 @@ from fastapi import APIRouter, Depends, FastAPI
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import PlainTextResponse
+from starlette.routing import BaseRoute
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp
 
 from workbench.domain.roles import Role
 from workbench.web.desk import Desk
 from workbench.web.errors import NoTraces, explain_all
-from workbench.web.pages import projects, signing
+from workbench.web.pages import items, log, overview, panels, projects, rounds, signing, tokens
 from workbench.web.security.access import require
 from workbench.web.security.bodies import SmallBodies
 from workbench.web.security.forms import check_form
@@ -24,14 +24,22 @@ STATIC = Path(__file__).parent / "static"
 #: For everybody: nothing is in them.
 OPEN: Sequence[APIRouter] = (signing.router,)
 #: For those who have signed in; each route may ask for more.
-GUARDED: Sequence[APIRouter] = (projects.router,)
+GUARDED: Sequence[APIRouter] = (
+    projects.router,
+    overview.router,
+    panels.router,
+    rounds.router,
+    items.router,
+    log.router,
+    tokens.router,
+)
 
 
-def create_app(desk: Desk, *, mounts: dict[str, ASGIApp] | None = None) -> FastAPI:
+def create_app(desk: Desk, *, more: Sequence[BaseRoute] = ()) -> FastAPI:
     """Build the application.
 
     Args:
-        mounts: Other applications under their paths: they look after themselves.
+        more: Routes of applications that look after themselves.
     """
     app = FastAPI(
         title="Workbench",
@@ -52,8 +60,7 @@ def create_app(desk: Desk, *, mounts: dict[str, ASGIApp] | None = None) -> FastA
     app.add_api_route("/health", _health, include_in_schema=False)
     # Compressed here alone: pages hold secrets, whose length must not tell of them.
     app.mount("/static", GZipMiddleware(StaticFiles(directory=STATIC)), name="static")
-    for path, other in (mounts or {}).items():
-        app.mount(path, other)
+    app.router.routes.extend(more)
     return app
 
 

@@ -9,7 +9,8 @@ from urllib.parse import urlencode
 
 from markupsafe import Markup
 
-from workbench.reports.words import cell, heading, in_words, plain
+from workbench.reports.units import Unit
+from workbench.reports.words import cell, plain
 
 STATIC = Path(__file__).parent / "static"
 
@@ -33,10 +34,22 @@ def icon(name: str) -> Markup:
     return Markup('<svg class="sign" aria-hidden="true"><use href="{}#{}"/></svg>').format(sheet, name)
 
 
+def scripts(*names: str) -> list[str]:
+    """Those of our scripts that there are."""
+    return [name for name in names if (STATIC / name).exists()]
+
+
+def _cell(value: Any, unit: str) -> str:
+    return cell(value, Unit(unit))
+
+
 FILTERS: Mapping[str, Callable[..., Any]] = {
-    "cell": cell,
-    "in_words": in_words,
-    "heading": heading,
+    "cell": _cell,
     "plain": plain,
 }
-GLOBALS: Mapping[str, Callable[..., Any]] = {"address": address, "asset": asset, "icon": icon}
+GLOBALS: Mapping[str, Callable[..., Any]] = {
+    "address": address,
+    "asset": asset,
+    "icon": icon,
+    "scripts": scripts,
+}

@@ -7,8 +7,10 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from workbench.domain.records import Project
+from workbench.reports.chart import Chart
+from workbench.reports.faces.svg import svg
 from workbench.reports.panel import View
-from workbench.reports.reading import Report, read_report
+from workbench.reports.reading import PanelReading, Report, read_report
 from workbench.storage.store import Store
 from workbench.web.security.visitors import Visitor
 
@@ -28,12 +30,34 @@ class Asked(NamedTuple):
     names: bool
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Said:
+    """What a panel said, and its pictures as they are drawn."""
+
+    report: Report
+    _pen: threading.Lock
+    _drawn: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def panel(self) -> PanelReading:
+        """The panel."""
+        return self.report.panels[0]
+
+    def drawing(self, chart: Chart) -> str:
+        """A chart as SVG, drawn once."""
+        # One at a time: what draws has settings that all threads share.
+        with self._pen:
+            if chart.name not in self._drawn:
+                self._drawn[chart.name] = svg(chart, self.report.terms.currency)
+            return self._drawn[chart.name]
+
+
 class Kept(NamedTuple):
     """A reading and what the database looked like."""
 
     pulse: tuple[int | None, ...]
     read_at: datetime
-    report: Report
+    said: Said
 
 
 @dataclass(slots=True)
@@ -43,6 +67,7 @@ class Readings:
     _kept: OrderedDict[Asked, Kept] = field(default_factory=OrderedDict)
     _turns: dict[Asked, threading.Lock] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _pen: threading.Lock = field(default_factory=threading.Lock)
 
     def panel(
         self,
@@ -52,7 +77,7 @@ class Readings:
         panel: str,
         view: View | None = None,
         at: datetime | None = None,
-    ) -> Report:
+    ) -> Said:
         """What one panel says to a visitor; read anew only when something has changed."""
         asked = Asked(id(store), project.id, panel, view or View(), at, visitor.sees_names)
         with store.read() as tx:
@@ -63,9 +88,9 @@ class Readings:
             if kept is None or kept.pulse != pulse or now - kept.read_at > LONGEST:
                 names = visitor.names(store, project)
                 report = read_report(store, project, panels=[panel], view=asked.view, at=at, names=names)
-                kept = Kept(pulse, now, report)
+                kept = Kept(pulse, now, Said(report, self._pen))
                 self._keep(asked, kept)
-            return kept.report
+            return kept.said
 
     def _turn(self, asked: Asked) -> threading.Lock:
         with self._lock:

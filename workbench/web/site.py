@@ -84,6 +84,14 @@ class Site:
         """Every database, once."""
         return list(dict.fromkeys(found.store for found in self.configured()[0]))
 
+    def has_tokens(self) -> bool:
+        """Whether any database has a token that opens something."""
+        for store in self.stores():
+            with store.read() as tx:
+                if tx.tokens.any_good():
+                    return True
+        return False
+
     def places(self, only: Store | None = None) -> list[Place]:
         """Every project that can be read now; those of one database if one is given."""
         good, _ = self.configured()

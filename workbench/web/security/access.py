@@ -87,7 +87,7 @@ def _by_cookie(desk: Desk, cookie: str) -> Visitor | None:
 
 
 def _by_being_here(desk: Desk, request: Request) -> Visitor:
-    if is_open(desk):
+    if not desk.site.has_tokens():
         if not is_loopback(host_of(request.headers.get("host", ""))):
             # A name of somebody else that leads to this machine: a page of theirs must not read ours.
             raise Forbidden(
@@ -96,15 +96,6 @@ def _by_being_here(desk: Desk, request: Request) -> Visitor:
             )
         return Visitor(name=LOCAL, role=desk.local_role, csrf=forms_secret(desk.local_key))
     raise SignInNeeded("Sign in with a token.", CHALLENGE)
-
-
-def is_open(desk: Desk) -> bool:
-    """Whether nobody has to sign in: there is no token that opens anything."""
-    for store in desk.site.stores():
-        with store.read() as tx:
-            if tx.tokens.any_good():
-                return False
-    return True
 
 
 def _note_use(store: Store, token: Token) -> None:
