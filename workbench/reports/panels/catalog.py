@@ -1,6 +1,7 @@
 """All panels, in the order in which an analyst reads them. A new one is a new file and a line here."""
 
 from workbench.reports.panel import Panel
+from workbench.reports.panels.annotators import Annotators
 from workbench.reports.panels.batch import Batch
 from workbench.reports.panels.calibration import Calibration
 from workbench.reports.panels.comparison import Comparison
@@ -11,6 +12,7 @@ PANELS: tuple[Panel, ...] = (
     Forecast(),
     Coverage(),
     Batch(),
+    Annotators(),
     Calibration(),
     Comparison(),
 )

@@ -5,8 +5,12 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from workbench.domain.records import Project
-from workbench.storage.tables import annotation, item, label
+from workbench.domain.records import Project, Split
+from workbench.domain.rounds import RoundState
+from workbench.storage.tables import annotation, item, label, round_, round_move
+
+#: A round in one of these has chosen nothing yet.
+_BEFORE = (RoundState.PLANNED, RoundState.SCORED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +44,33 @@ class Moment:
             label.c.created_at <= self.at,
             self._in_force(label.c.superseded_at),
         )
+
+    def split(self, wanted: Split) -> sa.ColumnElement[bool]:
+        """Whether an item was in a split by then: what was taken out later was still in its own."""
+        taken_out_later = sa.and_(item.c.removed_at > self.at, item.c.removed_from == wanted)
+        if wanted is Split.REMOVED:
+            return sa.and_(
+                item.c.split == wanted, sa.or_(item.c.removed_at.is_(None), item.c.removed_at <= self.at)
+            )
+        return sa.or_(item.c.split == wanted, taken_out_later)
+
+    def chosen_rounds(self) -> list[int]:
+        """The rounds, by id, that had chosen their items by then."""
+
+        def had_been(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+            by_then = round_move.c.at <= self.at
+            return sa.exists().where(round_move.c.round_id == round_.c.id, by_then, condition)
+
+        early = round_move.c.state.in_(_BEFORE)
+        later = round_move.c.state.not_in([*_BEFORE, RoundState.FAILED, RoundState.CANCELLED])
+        # Of a round of before moves were kept the beginning is not known: it was over.
+        chosen = sa.or_(had_been(later), sa.not_(had_been(early)))
+        rows = self.connection.execute(
+            sa.select(round_.c.id).where(
+                round_.c.project_id == self.project.id, round_.c.created_at <= self.at, chosen
+            )
+        )
+        return list(rows.scalars())
 
     def _in_force(self, superseded: sa.ColumnElement[datetime | None]) -> sa.ColumnElement[bool]:
         return sa.or_(superseded.is_(None), superseded > self.at)
