@@ -1,7 +1,7 @@
 """Rounds, where their tasks stood, and what they picked."""
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -34,12 +34,8 @@ class RoundThen:
     created_at: datetime
     #: Since when it is in its state.
     since: datetime
-
-    @property
-    def has_chosen(self) -> bool:
-        """Whether its batch is chosen."""
-        position = self.failed_from if self.state is RoundState.FAILED and self.failed_from else self.state
-        return position not in (RoundState.PLANNED, RoundState.SCORED)
+    #: Whether its batch was chosen.
+    has_chosen: bool
 
 
 class RoundMove(NamedTuple):
@@ -120,7 +116,8 @@ class RoundFacts:
             .where(round_.c.project_id == self._moment.project.id, round_.c.created_at <= self._moment.at)
             .order_by(round_.c.number)
         )
-        return [_round(row) for row in rows.mappings()]
+        chosen = set(self._moment.chosen_rounds())
+        return [_round(row, has_chosen=row["id"] in chosen) for row in rows.mappings()]
 
     def tasks_by_state(self) -> dict[int, dict[TaskState, int]]:
         """How many tasks of each round, by its id, stood in each state; without adjudication."""
@@ -260,11 +257,14 @@ class RoundFacts:
         )
 
 
-def _round(row: Any) -> RoundThen:
-    failed_from = RoundState(row["failed_from"]) if row["failed_from"] else None
-    found = RoundThen(**{**row, "state": RoundState(row["state"]), "failed_from": failed_from})
-    # Written when the batch is chosen.
-    return found if found.has_chosen else replace(found, pool_size=None)
+def _round(row: Any, *, has_chosen: bool) -> RoundThen:
+    facts = {
+        "state": RoundState(row["state"]),
+        "failed_from": RoundState(row["failed_from"]) if row["failed_from"] else None,
+        # Written when the batch is chosen.
+        "pool_size": row["pool_size"] if has_chosen else None,
+    }
+    return RoundThen(**{**row, **facts, "has_chosen": has_chosen})
 
 
 def _answers(moment: Moment) -> sa.ColumnElement[int]:
