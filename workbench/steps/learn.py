@@ -11,6 +11,7 @@ from workbench.steps.calibration import calibration_of, keep_calibration
 from workbench.steps.control import control_arm, control_seconds, keep_control
 from workbench.steps.environment import environment_of, keep_environment
 from workbench.steps.evidence import Seen, on_held_out
+from workbench.steps.foresight import keep_foresight, stopping_of
 from workbench.steps.models import examples, model_for, model_of_round, teaches
 from workbench.steps.parts import Parts
 from workbench.storage.store import Transaction
@@ -48,27 +49,34 @@ def evaluate(parts: Parts, held: Round) -> Round:
 def record(parts: Parts, held: Round) -> Round:
     """Write the budget point and close the round."""
     environment = environment_of(parts, held)
+    with parts.store.read() as tx:
+        point = _point(tx, parts, held)
+    stopping = stopping_of(parts, held, point)
     with parts.store.begin() as tx:
         keep_environment(tx, held, environment)
-        spent = tx.results.spending(parts.project.id)
-        metric = _headline(tx, parts, held)
-        tx.results.add_budget_point(
-            held.id,
-            BudgetPoint(
-                round_number=held.number,
-                metric=METRIC,
-                labels=spent.labels,
-                annotations=spent.annotations,
-                seconds=spent.seconds,
-                cost=spent.cost(parts.config.budget.prices),
-                compute_seconds=_computed(tx, parts.project.id),
-                value=metric.value if metric else None,
-                low=metric.low if metric else None,
-                high=metric.high if metric else None,
-                n=metric.n if metric else 0,
-            ),
-        )
-        return tx.rounds.move(held, RoundState.CLOSED, words=f"{spent.labels} labels so far")
+        point = _point(tx, parts, held)
+        tx.results.add_budget_point(held.id, point)
+        keep_foresight(tx, parts.project, held, stopping)
+        return tx.rounds.move(held, RoundState.CLOSED, words=f"{point.labels} labels so far")
+
+
+def _point(tx: Transaction, parts: Parts, held: Round) -> BudgetPoint:
+    """What was spent, and what it has bought."""
+    spent = tx.results.spending(parts.project.id)
+    metric = _headline(tx, parts, held)
+    return BudgetPoint(
+        round_number=held.number,
+        metric=METRIC,
+        labels=spent.labels,
+        annotations=spent.annotations,
+        seconds=spent.seconds,
+        cost=spent.cost(parts.config.budget.prices),
+        compute_seconds=_computed(tx, parts.project.id),
+        value=metric.value if metric else None,
+        low=metric.low if metric else None,
+        high=metric.high if metric else None,
+        n=metric.n if metric else 0,
+    )
 
 
 def prequential(tx: Transaction, held: Round) -> list[Metric]:

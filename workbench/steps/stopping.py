@@ -4,13 +4,15 @@ A round's record is its budget point and what the model that chose its batch pre
 files. That model learnt from the rounds before, so rules that compare predictions speak one round late.
 """
 
-import heapq
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
+from functools import reduce
 from math import isnan
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 import acquisition
 from acquisition import History, LabelingRound
@@ -19,12 +21,37 @@ from workbench.domain.records import BudgetPoint
 from workbench.domain.rounds import Round, RoundState
 from workbench.domain.seeds import derive_seed
 from workbench.steps.parts import Parts
-from workbench.storage.shards import Scores, read_scores
+from workbench.storage.shards import seen_rows
 
 #: Rounds whose predictions are compared, and items of the stop set at most.
 ROUNDS, ITEMS = 8, 2000
 #: Half the width of a 95 % interval in standard errors.
 WIDTH = 1.96
+#: Rows of one shard at most: a row's place in the pool is one number.
+SHARD = 2**40
+#: Multipliers of a hash of 64 bits: Steele, Lea and Flood 2014, https://doi.org/10.1145/2660193.2660195.
+MIXERS = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
+SHIFTS = (np.uint64(30), np.uint64(27), np.uint64(31))
+
+
+class Closing(NamedTuple):
+    """A round that is about to be closed, and what its budget point will be."""
+
+    held: Round
+    point: BudgetPoint
+
+
+class Seen(NamedTuple):
+    """What a round's scores say of items, by their places in the pool, ascending."""
+
+    place_N: NDArray[Any]
+    predicted_N: NDArray[Any]
+    entropy_N: NDArray[Any]
+
+    def at(self, place_M: NDArray[Any]) -> "Seen":
+        """Only those at some places."""
+        rows = np.isin(self.place_N, place_M)
+        return Seen(*(column[rows] for column in self))
 
 
 def stops(parts: Parts, rules: Sequence[str]) -> str | None:
@@ -39,58 +66,61 @@ def stops(parts: Parts, rules: Sequence[str]) -> str | None:
     return None
 
 
-def history(parts: Parts) -> History:
-    """The closed rounds as the stopping rules want them."""
+def history(parts: Parts, closing: Closing | None = None) -> History:
+    """The closed rounds as the stopping rules want them, and the one that is being closed."""
     with parts.store.read() as tx:
         closed = [r for r in tx.rounds.all(parts.project.id) if r.state is RoundState.CLOSED]
         points = {point.round_number: point for point in tx.results.budget_points(parts.project.id)}
     known = [found for found in closed if found.number in points]
-    drawn = _stop_set(parts, known[-1]) if known else set()
-    scores = {found.number: _scores(parts, found, drawn) for found in known[-ROUNDS:]}
-    there = [set(found) for found in scores.values() if found]
+    if closing is not None:
+        known, points = [*known, closing.held], {**points, closing.held.number: closing.point}
+    drawn = _stop_set(parts, known[-1]) if known else np.array([])
+    seen = {found.number: _seen(parts, found).at(drawn) for found in known[-ROUNDS:]}
+    there = [found.place_N for found in seen.values() if len(found.place_N)]
     # Scored in every round, so never labeled: the same items for all.
-    keys = sorted(set.intersection(*there)) if there else []
+    same = reduce(np.intersect1d, there) if there else np.array([])
     return History(
-        rounds=tuple(_record(points[found.number], scores.get(found.number, {}), keys) for found in known)
+        rounds=tuple(
+            _record(points[found.number], seen[found.number].at(same) if found.number in seen else None)
+            for found in known
+        )
     )
 
 
-def _stop_set(parts: Parts, newest: Round) -> set[str]:
-    """Items that were scored last, drawn by a hash where there are many."""
-
-    def place(key: str) -> tuple[int, str]:
-        return derive_seed(parts.project.seed, "stop-set", key), key
-
-    drawn: list[str] = []
-    for table in _tables(parts, newest):
-        drawn = heapq.nsmallest(ITEMS, [*drawn, *table.keys], key=place)
-    return set(drawn)
-
-
-def _scores(parts: Parts, found: Round, drawn: Container[str]) -> dict[str, tuple[int, float]]:
-    """Predicted class and entropy of the drawn items as they were scored for a round."""
-    scores: dict[str, tuple[int, float]] = {}
-    for table in _tables(parts, found):
-        entropies = np.maximum(table.columns["predictive_entropy"].astype(float), 0.0).tolist()
-        rows = zip(table.keys, table.predicted_N.tolist(), entropies, strict=True)
-        scores |= {key: (predicted, entropy) for key, predicted, entropy in rows if key in drawn}
-    return scores
+def _stop_set(parts: Parts, newest: Round) -> NDArray[Any]:
+    """Places of items that were scored last, drawn by a hash where there are many."""
+    place_N = _seen(parts, newest).place_N
+    if len(place_N) <= ITEMS:
+        return place_N
+    mixed_N = place_N.astype(np.uint64) + np.uint64(derive_seed(parts.project.seed, "stop-set"))
+    for shift, mixer in zip(SHIFTS, MIXERS, strict=False):
+        mixed_N = (mixed_N ^ (mixed_N >> shift)) * mixer
+    mixed_N ^= mixed_N >> SHIFTS[-1]
+    return np.asarray(place_N[np.argpartition(mixed_N, ITEMS)[:ITEMS]])
 
 
-def _tables(parts: Parts, found: Round) -> Iterator[Scores]:
+def _seen(parts: Parts, found: Round) -> Seen:
     """The score files of a round; one that is lost tells nothing."""
+    tables = []
     for path in sorted(parts.scores_directory(found).glob("part-*.parquet")):
         with suppress(ArtifactProblem):
-            yield read_scores(path)
+            rows = seen_rows(path)
+            place_N = int(path.stem.removeprefix("part-")) * SHARD + rows.rows_N
+            order = np.argsort(place_N)
+            tables.append((place_N[order], rows.predicted_N[order], rows.entropy_N[order]))
+    if not tables:
+        return Seen(np.array([], np.int64), np.array([], np.int64), np.array([]))
+    return Seen(*(np.concatenate(columns) for columns in zip(*tables, strict=True)))
 
 
-def _record(point: BudgetPoint, scores: dict[str, tuple[int, float]], keys: Sequence[str]) -> LabelingRound:
-    seen = [scores[key] for key in keys] if scores else []
+def _record(point: BudgetPoint, seen: Seen | None) -> LabelingRound:
+    some = seen is not None and len(seen.place_N) > 0
+    entropy = float(np.maximum(seen.entropy_N.astype(float), 0.0).mean()) if seen and some else None
     width = (point.high - point.low) / 2 / WIDTH if point.low is not None and point.high is not None else None
     return LabelingRound(
         n_labels=point.labels,
-        predicted_N=torch.tensor([predicted for predicted, _ in seen]) if seen else None,
-        mean_entropy=sum(entropy for _, entropy in seen) / len(seen) if seen else None,
+        predicted_N=torch.from_numpy(seen.predicted_N.astype(np.int64)) if seen and some else None,
+        mean_entropy=entropy,
         accuracy=point.value,
         standard_error=width or None,
         cost=point.cost or None,

@@ -50,6 +50,14 @@ class PredictedRows(NamedTuple):
     predicted_N: NDArray[Any]
 
 
+class SeenRows(NamedTuple):
+    """Rows of a shard that were scored, their classes by the model, and its entropies in nats."""
+
+    rows_N: NDArray[Any]
+    predicted_N: NDArray[Any]
+    entropy_N: NDArray[Any]
+
+
 class ShardFacts(NamedTuple):
     """What the database remembers of a shard."""
 
@@ -171,6 +179,17 @@ def predicted_rows(path: Path) -> PredictedRows:
     with _reading(path, "Delete it and type `workbench round resume`; it will be made again."):
         table = pq.read_table(path, columns=["row", "predicted"])
         return PredictedRows(table["row"].to_numpy(), table["predicted"].to_numpy())
+
+
+def seen_rows(path: Path) -> SeenRows:
+    """Read of the scores of one shard what the model saw in which rows, and how unsure it was.
+
+    Raises:
+        ArtifactProblem: Missing or damaged.
+    """
+    with _reading(path, "Delete it and type `workbench round resume`; it will be made again."):
+        names = ["row", "predicted", "predictive_entropy"]
+        return SeenRows(*(column.to_numpy() for column in pq.read_table(path, columns=names).columns))
 
 
 def rows_of(path: Path, rows_N: NDArray[Any]) -> list[PoolRow]:
