@@ -222,6 +222,14 @@ class Learner:
         """
         return self._encoder.coverage(batches, seed)
 
+    def plain(self, payloads: Sequence[Payload]) -> NDArray[Any]:
+        """Compute features_N_D of items, each from its item alone: the same in every round, without a model.
+
+        Raises:
+            PoolProblem: An item that can not be read.
+        """
+        return self._encoder.plain(payloads)
+
     @cached_property
     def _encoder(self) -> Encoder:
         spec = self.spec

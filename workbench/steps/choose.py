@@ -9,6 +9,7 @@ from workbench.domain.records import NewItem, PoolShard, Reason, Selection, Spli
 from workbench.domain.rounds import Round, RoundState
 from workbench.domain.seeds import derive_seed
 from workbench.steps.candidates import Candidates, all_available, all_scored, rows_at
+from workbench.steps.explain import Explained, explained, keep_explained
 from workbench.steps.gold import blind_keys, gold_for, mixed_in, share_size
 from workbench.steps.parts import Parts
 from workbench.steps.pick import Pick, pick_batch
@@ -44,8 +45,9 @@ def choose(parts: Parts, held: Round) -> Round:
     new = _new_items(parts, candidates, picks, shards)
     chosen = [_selection(parts, candidates, pick, rank) for rank, pick in enumerate(picks)]
     batch = mixed_in(derive_seed(held.seed, "relabels"), chosen, relabels) if relabels else chosen
+    told = explained(parts, batch, {item.key: item.payload for item in new}, shards)
     gold = gold_for(parts, held, len(batch))
-    return _write(parts, held, batch, new, gold, pool_size=len(candidates.keys))
+    return _write(parts, held, told, new, gold, pool_size=len(candidates.keys))
 
 
 def _score_again(parts: Parts, held: Round, damage: ArtifactProblem) -> Round:
@@ -100,7 +102,7 @@ def check_enough(left: int, wanted: int) -> None:
 def _write(
     parts: Parts,
     held: Round,
-    batch: list[Selection],
+    told: Explained,
     new: list[NewItem],
     gold: list[Selection],
     *,
@@ -110,8 +112,8 @@ def _write(
     with parts.store.begin() as tx:
         tx.projects.lock(parts.project.id)
         # Asked again inside the lock: another process may have spent what was free a moment ago.
-        size = affordable_batch(parts, tx, len(batch))
-        chosen = batch[:size]
+        size = affordable_batch(parts, tx, len(told.batch))
+        chosen = told.batch[:size]
         if gold:
             gold = gold[: share_size(held.seed, size, policy.gold_share, "gold-size")]
             chosen = mixed_in(held.seed, chosen, gold)
@@ -126,6 +128,7 @@ def _write(
             overlaps={s.item_key: 1 for s in chosen if s.reason is Reason.RELABEL},
             blind=blind_keys(held.seed, chosen, policy.blind_share),
         )
+        keep_explained(tx, held, told)
         return tx.rounds.move(held, RoundState.SELECTED, words=_words(chosen), pool_size=pool_size)
 
 

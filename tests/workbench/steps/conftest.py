@@ -25,8 +25,10 @@ def played(tmp_path: Path) -> Iterator[Played]:
         answer = everybody([embedded_annotator(labeler, name) for name in PEOPLE])
         closers = []
 
-        def play(rounds: int = 2, *, acquisition: str = "control_share = 0.5") -> Parts:
-            config = write_config(tmp_path / "project", "evidence", "embedded", batch=14)
+        def play(
+            rounds: int = 2, *, acquisition: str = "control_share = 0.5", folder: str = "project"
+        ) -> Parts:
+            config = write_config(tmp_path / folder, folder, "embedded", batch=14)
             before = 'selector = "power"\ncontrol_share = 0.25'
             assert before in config.read_text()
             config.write_text(config.read_text().replace(before, acquisition))

@@ -31,6 +31,10 @@ class Features:
         """Encode rows as [B, number of columns]."""
         return torch.from_numpy(_rows(payloads))
 
+    def plain(self, payloads: Sequence[Payload]) -> NDArray[np.float64]:
+        """Return the rows as they are."""
+        return _rows(payloads)
+
     def coverage(self, batches: Iterable[Sequence[Payload]], seed: int) -> NDArray[np.float32]:  # noqa: ARG002 - nothing is drawn
         """Compute the columns with mean 0 and deviation 1."""
         rows = [_rows(batch) for batch in batches if batch]

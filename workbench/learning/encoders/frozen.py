@@ -60,6 +60,10 @@ class Kept:
             known.update(zip(missing, rows_B_D, strict=True))
         return torch.from_numpy(np.stack([known[key] for key in keys]))
 
+    def plain(self, payloads: Sequence[Payload]) -> NDArray[np.float32]:
+        """Compute the embeddings themselves."""
+        return embedded(self, [payloads])
+
     def coverage(self, batches: Iterable[Sequence[Payload]], seed: int) -> NDArray[np.float32]:  # noqa: ARG002 - nothing is drawn
         """Compute the embeddings themselves."""
         return embedded(self, batches)

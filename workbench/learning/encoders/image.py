@@ -61,12 +61,17 @@ class Pictures:
         values = torch.from_numpy(pixels).movedim(-1, 1).contiguous()
         return values.float().div_(127.5).sub_(1.0)
 
+    def plain(self, payloads: Sequence[Payload]) -> NDArray[np.float32]:
+        """Compute small grey copies, values from 0 to 1."""
+        thumbnails = np.array([_pixels(payload["path"], "L", THUMBNAIL) for payload in payloads], np.float32)
+        return thumbnails.reshape(len(payloads), THUMBNAIL[0] * THUMBNAIL[1]) / np.float32(255)
+
     def coverage(self, batches: Iterable[Sequence[Payload]], seed: int) -> NDArray[np.float32]:
         """Compute the principal components of small grey copies."""
-        thumbnails = [_pixels(payload["path"], "L", THUMBNAIL) for batch in batches for payload in batch]
+        thumbnails = [self.plain(batch) for batch in batches if batch]
         if not thumbnails:
             return np.zeros((0, 1), np.float32)
-        values_N_D = np.array(thumbnails, np.float32).reshape(len(thumbnails), -1) / np.float32(255)
+        values_N_D = np.concatenate(thumbnails)
         return reduced(values_N_D - values_N_D.mean(0), COVERAGE_DIMENSIONS, seed)
 
 

@@ -28,5 +28,12 @@ class Encoder(Protocol):
             ModelProblem: A user's transform that fails or gives something else than tensors of one shape.
         """
 
+    def plain(self, payloads: Sequence[Payload]) -> NDArray[Any]:
+        """Compute features_N_D of payloads, each from its own alone: the same in every round.
+
+        Raises:
+            PoolProblem: A payload that can not be read.
+        """
+
     def coverage(self, batches: Iterable[Sequence[Payload]], seed: int) -> NDArray[np.float32]:
         """Compute features_N_D in which near means alike, without any model; the same for the same seed."""

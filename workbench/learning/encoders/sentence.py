@@ -71,6 +71,10 @@ class Sentences:
             self._model = _load(self._name, self._device)
         return self._model
 
+    def plain(self, payloads: Sequence[Payload]) -> NDArray[np.float32]:
+        """Compute the embeddings themselves."""
+        return embedded(self, [payloads])
+
     def coverage(self, batches: Iterable[Sequence[Payload]], seed: int) -> NDArray[np.float32]:  # noqa: ARG002 - nothing is drawn
         """Compute the embeddings themselves."""
         return embedded(self, batches)

@@ -61,6 +61,11 @@ class HashedText:
         hashed = self._vectorizer().transform(_texts(payloads))
         return torch.from_numpy(hashed.toarray())
 
+    def plain(self, payloads: Sequence[Payload]) -> NDArray[np.float32]:
+        """Compute what the model sees: hashed runs of characters, rows of length one."""
+        rows: NDArray[np.float32] = self.encode(payloads).numpy()
+        return rows
+
     def coverage(self, batches: Iterable[Sequence[Payload]], seed: int) -> NDArray[np.float32]:
         """Compute the leading directions of the tf-idf weighted words, rows of length one."""
         vectorizer = self._coverage_vectorizer()

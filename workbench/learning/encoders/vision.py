@@ -77,6 +77,10 @@ class Vision:
         rows = [self._batch(payloads[first : first + self._batch_size]) for first in firsts]
         return torch.cat(rows) if rows else torch.empty(0, 1)
 
+    def plain(self, payloads: Sequence[Payload]) -> NDArray[np.float32]:
+        """Compute the embeddings themselves."""
+        return embedded(self, [payloads])
+
     def coverage(self, batches: Iterable[Sequence[Payload]], seed: int) -> NDArray[np.float32]:  # noqa: ARG002 - nothing is drawn
         """Compute the features themselves."""
         return embedded(self, batches)
