@@ -84,6 +84,7 @@ def panel_name(panel: Annotated[str, InPath(max_length=100, description="The pan
 
 
 PanelName = Annotated[str, Depends(panel_name)]
+TableName = Annotated[str, InPath(max_length=100, description="The table's name.")]
 
 
 def view_here(
@@ -148,7 +149,7 @@ def spreadsheet(
     at: MomentHere,
     panel: PanelName,
     view: ViewHere,
-    table: Annotated[str, InPath(max_length=100)],
+    table: TableName,
 ) -> Response:
     """A table as CSV, with all its rows."""
     return csv_of(desk.readings.panel(visitor, place.store, place.project, panel, view, at), table)
