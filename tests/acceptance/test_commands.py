@@ -67,7 +67,7 @@ def test_a_whole_round_from_init_to_export(folder: Any) -> None:
         .replace("http://purl.org", "")
         .replace("http://creativecommons", "")
     )
-    assert "http" not in outside
+    assert "://" not in outside
     for name in ("labels.csv", "labels.parquet", "labels.jsonl"):
         assert folder.type("labels", "export", name).code == 0
     exported = pd.read_csv(folder.path / "labels.csv")

@@ -85,12 +85,12 @@ class Drawing:
             value = guide.x / self._x.divisor if guide.x is not None else (guide.y or 0.0) / self._y.divisor
             axes.axvline(value, **line)
             way: dict[str, Any] = {"transform": axes.get_xaxis_transform(), "va": "bottom", "ha": "center"}
-            axes.text(value, 1.01, plain(guide.words), **way, **words)
+            axes.text(value, 1.01, short(plain(guide.words), LONGEST), **way, **words)
             return
         value = (guide.y or 0.0) / self._y.divisor
         axes.axhline(value, **line)
         way = {"transform": axes.get_yaxis_transform(), "ha": "right", "va": "top" if below else "bottom"}
-        axes.text(1.0, value, plain(guide.words), **way, **words)
+        axes.text(1.0, value, short(plain(guide.words), LONGEST), **way, **words)
 
     def _scales(self) -> None:
         if self._grid:
@@ -122,6 +122,7 @@ class Drawing:
         high = limits[1] if meant.high is None else meant.high / scale.divisor
         low, high = self._possible(low, high, meant, upright=upright)
         low = self._least(low, scale, upright=upright) if meant.log else low
+        high = high if high > low else low + 1.0
         (self._axes.set_ylim if upright else self._axes.set_xlim)(low, high)
         if meant.unit is Unit.TIME:
             self._dates(axis)

@@ -8,9 +8,10 @@ from workbench.reports.axes import Scale
 from workbench.reports.chart import Bars, Dots, Grid, Line, Mark
 from workbench.reports.palette import BLUE, PAPER, RULE, TEXT, Ink, Look
 from workbench.reports.units import Unit
-from workbench.reports.words import plain
+from workbench.reports.words import plain, short
 
 SMALL: Final = 8.0
+LONGEST: Final = 40
 #: More dots than these are drawn as one path: a picture of thousands stays small.
 MANY_DOTS: Final = 150
 #: Lines with more values have no marker at each.
@@ -56,7 +57,7 @@ def _line(axes: Any, mark: Line, look: Look, frame: Frame) -> None:
         markersize=4.5,
         markeredgecolor=PAPER.light,
         markeredgewidth=0.6,
-        label=plain(mark.name),
+        label=_label(mark.name),
         solid_capstyle="round",
         zorder=3,
     )
@@ -72,7 +73,7 @@ def _dots(axes: Any, mark: Dots, look: Look, frame: Frame) -> None:
         return
     style = {"color": look.ink.light, "marker": look.marker, "markersize": mark.size, "alpha": 0.9}
     edge = {"markeredgecolor": PAPER.light, "markeredgewidth": 0.5, "zorder": 4}
-    axes.plot(x, y, linestyle="", label=plain(mark.name), **style, **edge)
+    axes.plot(x, y, linestyle="", label=_label(mark.name), **style, **edge)
 
 
 def _many(axes: Any, dots: list[tuple[float, float]], mark: Dots, ink: Ink) -> None:
@@ -88,7 +89,7 @@ def _many(axes: Any, dots: list[tuple[float, float]], mark: Dots, ink: Ink) -> N
     axes.update_datalim(dots)
     axes.autoscale_view()
     axes.add_line(
-        Line2D([], [], color=ink.light, marker="o", linestyle="", markersize=5, label=plain(mark.name))
+        Line2D([], [], color=ink.light, marker="o", linestyle="", markersize=5, label=_label(mark.name))
     )
 
 
@@ -98,7 +99,7 @@ def _bars(axes: Any, mark: Bars, look: Look, frame: Frame) -> None:
     at = [number + shift for number in range(len(mark.labels))]
     values = [value if isfinite(value) else 0.0 for value in _drawn(mark.values, frame.y)]
     draw = axes.barh if frame.lying else axes.bar
-    draw(at, values, thick * 0.92, color=look.ink.light, linewidth=0, label=plain(mark.name), zorder=2)
+    draw(at, values, thick * 0.92, color=look.ink.light, linewidth=0, label=_label(mark.name), zorder=2)
     if mark.low and mark.high:
         low, high = _drawn(mark.low, frame.y), _drawn(mark.high, frame.y)
         reach = axes.hlines if frame.lying else axes.vlines
@@ -122,7 +123,8 @@ def _grid(axes: Any, grid: Grid) -> None:
         ink, strength = (BLUE, 0.12 + 0.88 * shade / SHADES) if shade else (RULE, 0.4)
         corners = [_corners(*place) for place in places]
         axes.add_collection(PolyCollection(corners, alpha=strength, facecolors=ink.light, linewidths=0))
-    axes.set(xlim=(-0.5, len(grid.columns) - 0.5), ylim=(len(grid.rows) - 0.5, -0.5))
+    across, down = max(1, len(grid.columns)), max(1, len(grid.rows))
+    axes.set(xlim=(-0.5, across - 0.5), ylim=(down - 0.5, -0.5))
 
 
 def _corners(x: float, y: float) -> list[tuple[float, float]]:
@@ -138,3 +140,9 @@ def _count(axes: Any, place: tuple[int, int], value: float, *, dark: bool) -> No
 
 def _drawn(values: Sequence[float | None], scale: Scale) -> list[float]:
     return [nan if value is None else value / scale.divisor for value in values]
+
+
+def _label(name: str) -> str:
+    """A name in the legend; matplotlib would hide one that begins with an underscore."""
+    shown = short(plain(name), LONGEST)
+    return f"\N{NO-BREAK SPACE}{shown}" if shown.startswith("_") else shown

@@ -1,6 +1,5 @@
 """A chart in letters, for terminals: told apart by shape, readable without colour, as wide as asked."""
 
-from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import pairwise
 from math import isfinite
@@ -19,6 +18,7 @@ SHADES: Final = " ░▒▓█"
 GUIDE: Final = "┄"
 MOST_BARS: Final = 16
 NAME: Final = 24
+STEPS: Final = (100.0, 10.0, 1.0, 0.1, 0.01, 0.001, 0.0001)
 
 
 def plot(chart: Chart, width: int, currency: str = "") -> list[str]:
@@ -26,10 +26,10 @@ def plot(chart: Chart, width: int, currency: str = "") -> list[str]:
     bars = [mark for mark in chart.marks if isinstance(mark, Bars)]
     grids = [mark for mark in chart.marks if isinstance(mark, Grid)]
     if bars:
-        return _bars(bars, scale_of(chart.y, y_values(chart), currency), width)
-    if grids:
-        return _grid(grids[0], width)
-    return _curves(chart, width, currency)
+        lines = _bars(bars, scale_of(chart.y, y_values(chart), currency), width)
+    else:
+        lines = _grid(grids[0], width) if grids else _curves(chart, width, currency)
+    return [line[:width] for line in lines]
 
 
 def _curves(chart: Chart, width: int, currency: str) -> list[str]:
@@ -54,7 +54,7 @@ def _curves(chart: Chart, width: int, currency: str) -> list[str]:
         *body,
         f"{'':>{margin}} └{'─' * canvas.width}",
         f"{'':>{margin}}  {under}",
-        *_legend(chart),
+        *_legend(chart, width),
     ]
 
 
@@ -113,14 +113,16 @@ def _bars(bars: Sequence[Bars], scale: Scale, width: int) -> list[str]:
     most = 1.0 if scale.unit is Unit.SHARE else max([*values, 0.0]) or 1.0
     names = [short(plain(name), NAME) for name in bars[0].labels]
     margin = max(map(len, names), default=0)
-    room = max(8, width - margin - 24)
+    said = {(i, n): _interval(mark, i, scale.unit) for i in range(len(names)) for n, mark in enumerate(bars)}
+    room = max(8, width - margin - 2 - max(map(len, said.values()), default=0))
     lines = [f"{plain(mark.name)} {BLOCKS[i % len(BLOCKS)] * 3}" for i, mark in enumerate(bars)]
     lines = [f"{scale.title}: {'   '.join(lines)}" if len(bars) > 1 else scale.title]
     for place, name in list(enumerate(names))[:MOST_BARS]:
         for number, mark in enumerate(bars):
             head = name if number == 0 else ""
-            said = _interval(mark, place, scale.unit)
-            lines.append(f"{head:>{margin}} {_bar(mark.values[place], most, room, number)} {said}")
+            lines.append(
+                f"{head:>{margin}} {_bar(mark.values[place], most, room, number)} {said[place, number]}"
+            )
     left = len(names) - MOST_BARS
     return [*lines, f"… and {left} more"] if left > 0 else lines
 
@@ -157,10 +159,16 @@ def _shade(value: float, largest: float) -> str:
     return SHADES[max(1, min(4, round(4 * value / largest)))] * 2
 
 
-def _legend(chart: Chart) -> list[str]:
+def _legend(chart: Chart, width: int) -> list[str]:
     words = [f"{GLYPHS[i % len(GLYPHS)]} {plain(mark.name)}" for i, mark in enumerate(chart.marks)]
     words += [f"{GUIDE if guide.x is None else '┊'} {plain(guide.words)}" for guide in chart.guides]
-    return ["   ".join(words)] if len(words) > 1 else []
+    if len(words) < 2:
+        return []
+    lines = [""]
+    for word in words:
+        joined = f"{lines[-1]}   {word}" if lines[-1] else word
+        lines = [*lines[:-1], joined] if len(joined) <= width else [*lines, word]
+    return [line for line in lines if line]
 
 
 def _seen_y(chart: Chart) -> list[float]:
@@ -185,9 +193,8 @@ def _tick(scale: Scale, value: float, span: float) -> str:
         from datetime import UTC, datetime
 
         return f"{datetime.fromtimestamp(value, UTC):%Y-%m-%d}"
-    steps = (100.0, 10.0, 1.0, 0.1, 0.01, 0.001, 0.0001)
-    wanted = abs(span) / scale.divisor / 40
-    step = steps[min(bisect_right([-step for step in steps], -wanted), len(steps) - 1)]
+    wanted = abs(span) / scale.divisor / 40 * 1.001
+    step = next((step for step in STEPS if step <= wanted), STEPS[-1])
     return scale.tick(round(value / scale.divisor / step) * step, step)
 
 

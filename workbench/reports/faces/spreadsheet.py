@@ -6,6 +6,7 @@ Controls and marks of direction are written by their code; JSON has every text a
 import csv
 import io
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -59,7 +60,8 @@ def write_text(path: Path, text: str, advice: str) -> None:
         temporary.write_text(text, encoding="utf-8", newline="")
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise ArtifactProblem(f"{path} can not be written: {error.strerror or error}. {advice}") from error
 
 

@@ -8,6 +8,7 @@ content-security policy lets it pass.
 import html
 import io
 import re
+import threading
 from typing import Any, Final
 
 from workbench.reports.chart import Chart
@@ -17,6 +18,8 @@ from workbench.reports.palette import INKS
 FONTS: Final = "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif"
 #: What matplotlib calls each ink, and what we call it.
 _NAMES: Final = {ink.light: ink.name for ink in INKS}
+#: matplotlib's settings are the process's: one picture at a time.
+_ALONE: Final = threading.Lock()
 _PAINTS: Final = {"fill": "f", "stroke": "s"}
 
 
@@ -30,9 +33,11 @@ def svg(chart: Chart, currency: str = "") -> str:
         "font.family": "sans-serif",
         "font.sans-serif": ["DejaVu Sans"],
         "path.simplify_threshold": 0.2,
+        # A dollar sign is a dollar sign.
+        "text.parse_math": False,
     }
     out = io.StringIO()
-    with rc_context(settings):
+    with _ALONE, rc_context(settings):
         figure = Drawing(chart, currency).figure()
         no_metadata = dict.fromkeys(("Date", "Creator", "Type", "Format"))
         figure.savefig(out, format="svg", metadata=no_metadata, transparent=True)

@@ -1,0 +1,60 @@
+"""The report in a terminal: 80 columns, findings with a word for their tone, nobody's text gives orders."""
+
+import io
+
+from workbench.reports.faces.terminal import show_panels, show_tables
+from workbench.reports.reading import Report
+
+ALLOWED = "\n\xa0\u202f"
+
+
+def _shown(report: Report, *, charts: bool = True) -> str:
+    out = io.StringIO()
+    show_panels(report.panels, out, "EUR", charts=charts)
+    return out.getvalue()
+
+
+def test_nothing_is_wider_than_80_columns(any_report: Report) -> None:
+    assert max(len(line) for line in _shown(any_report).splitlines()) <= 80
+
+
+def test_no_text_gives_orders_to_the_terminal(report: Report) -> None:
+    shown = _shown(report)
+    assert {letter for letter in shown if not letter.isprintable()} <= set(ALLOWED)
+    assert "[bold red]markup[/] :smile:" in shown
+    assert "\\x1b[31mred\\x9b2J" in shown.replace("\n", "")
+
+
+def test_the_tone_of_a_finding_is_a_sign_and_a_word(report: Report) -> None:
+    shown = _shown(report)
+    for sign in ("✓ ", "• ", "! warning:", "✗ bad:", "? unclear:"):
+        assert sign in shown
+
+
+def test_findings_come_before_charts_and_tables(report: Report) -> None:
+    shown = _shown(report)
+    assert shown.index("What it answers.") < shown.index("✗ bad:") < shown.index("Key figures")
+    assert shown.index("Accuracy against labels") < shown.index("Budget curve")
+
+
+def test_a_value_and_its_interval_share_a_column_and_empty_columns_are_left_out(report: Report) -> None:
+    shown = _shown(report, charts=False)
+    assert "62.0 % [55.0 to 97.0]" in shown
+    assert "accuracy low" not in shown
+    assert "nothing" not in shown
+
+
+def test_of_many_rounds_the_newest_are_shown_and_the_rest_is_named(any_report: Report) -> None:
+    rounds = len(any_report.panels[1].reading.tables[0].rows)
+    shown = _shown(any_report, charts=False)
+    assert ("The newest 12 of 200 rows." in shown) == (rounds == 200)
+
+
+def test_an_empty_table_says_what_brings_it(report: Report) -> None:
+    out = io.StringIO()
+    show_tables(report.panels[2].reading.tables, out, "EUR")
+    assert "Empty: Type `workbench round ask`." in out.getvalue()
+
+
+def test_the_large_key_is_cut(report: Report) -> None:
+    assert "k" * 400 not in _shown(report).replace("\n", "").replace(" ", "")
