@@ -36,6 +36,8 @@ POINTS, RESAMPLES = 100, 400
 SEARCHED = 1_000_000
 #: No calibrator stands behind the posterior: probabilities are used as the networks give them.
 TEMPERATURE_USED = 1.0
+#: A probability of 0 counts as the smallest one that float32 can hold.
+LEAST = float(np.log(np.finfo(np.float32).tiny))
 
 
 def calibration_of(predictions: Predictions, log_probs: Tensor, *, seed: int) -> dict[str, Any]:
@@ -49,7 +51,7 @@ def calibration_of(predictions: Predictions, log_probs: Tensor, *, seed: int) ->
     if not len(predictions):
         return {"n": 0, "missing": "there are no held-out items"}
     try:
-        measured = _measured(predictions, log_probs, seed)
+        measured = _measured(predictions, log_probs.clamp_min(LEAST), seed)
     except AcquisitionError as refused:
         return {"n": len(predictions), "missing": str(refused)}
     return {name: _shortened(value) for name, value in measured.items()}
