@@ -3,12 +3,16 @@
 from workbench.reports.panel import Panel
 from workbench.reports.panels.annotators import Annotators
 from workbench.reports.panels.batch import Batch
+from workbench.reports.panels.budget_curve import BudgetCurve
 from workbench.reports.panels.calibration import Calibration
 from workbench.reports.panels.comparison import Comparison
 from workbench.reports.panels.coverage import Coverage
 from workbench.reports.panels.forecast import Forecast
+from workbench.reports.panels.savings import Savings
 
 PANELS: tuple[Panel, ...] = (
+    BudgetCurve(),
+    Savings(),
     Forecast(),
     Coverage(),
     Batch(),

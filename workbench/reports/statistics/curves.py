@@ -7,18 +7,19 @@ curve holds the truth too often; measured in decision 0031.
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.reports.statistics.bootstrap import Floats
 
-#: Rounds in the standard deviation of the kernel, and rounds for each of it in long projects.
-WIDTH, ROUNDS_A_WIDTH = 1.0, 20
+#: Rounds in the standard deviation of the kernel. Wider ones bend where curves are steep.
+WIDTH = 1.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Curve:
     """Accuracy of R models against labels, as measured and as B other draws of items would have shown it.
 
@@ -30,19 +31,28 @@ class Curve:
     point_R: Floats
     draws_B_R: Floats
 
-    @property
+    @cached_property
     def rows(self) -> Floats:
         """What was measured as row 0, then all draws: whatever is computed of them is computed alike."""
         return np.concatenate([self.point_R[None], self.draws_B_R])
 
+    @cached_property
+    def smooth(self) -> Floats:
+        """The same, smoothed."""
+        return smoothed(self.labels_R, self.rows)
+
     def upto(self, labels: float) -> "Curve":
         """The rounds with at most so many labels."""
         kept_R = self.labels_R <= labels
+        if kept_R.all():
+            return self
         return curve_of(self.labels_R[kept_R], self.point_R[kept_R], self.draws_B_R[:, kept_R])
 
 
-def curve_of(labels_R: NDArray[np.generic], point_R: Floats, draws_B_R: Floats) -> Curve:
+def curve_of(labels_R: NDArray[Any], point_R: Floats, draws_B_R: Floats) -> Curve:
     """Put rounds in the order of their labels, equal ones as their mean; without labels nothing is learnt."""
+    if labels_R[0] > 0 and (np.diff(labels_R) > 0).all():
+        return Curve(labels_R=labels_R.astype(np.float64), point_R=point_R, draws_B_R=draws_B_R)
     found_L, place_R = np.unique(labels_R, return_inverse=True)
     join_R_L = (place_R[:, None] == np.arange(len(found_L))).astype(np.float64)
     join_R_L /= join_R_L.sum(0)
@@ -55,13 +65,13 @@ def curve_of(labels_R: NDArray[np.generic], point_R: Floats, draws_B_R: Floats) 
 
 
 def smoothed(labels_R: Floats, values_B_R: Floats) -> Floats:
-    """Smooth curves by local lines: weights by the distance in rounds, lines along the labels."""
+    """Smooth curves by local lines: weights by the distance in rounds, lines along the labels' logarithm."""
     if len(labels_R) < 3:
         return values_B_R
     place_R = np.arange(len(labels_R))
-    width = max(WIDTH, len(labels_R) / ROUNDS_A_WIDTH)
-    weight_R_R = np.exp(-0.5 * ((place_R[:, None] - place_R) / width) ** 2)
-    gap_R_R = labels_R[:, None] - labels_R
+    weight_R_R = np.exp(-0.5 * ((place_R[:, None] - place_R) / WIDTH) ** 2)
+    log_R = np.log(labels_R)
+    gap_R_R = log_R[:, None] - log_R
     sums = [(weight_R_R * gap_R_R**power).sum(0) for power in range(3)]
     smoother_R_R = weight_R_R * (sums[2] - sums[1] * gap_R_R) / (sums[0] * sums[2] - sums[1] ** 2)
     return np.asarray(values_B_R @ smoother_R_R)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from workbench.reports.statistics.bootstrap import Bounds, Floats, percentile, percentiles
-from workbench.reports.statistics.curves import Curve, area, highest, interpolation, needed, smoothed
+from workbench.reports.statistics.curves import Curve, area, highest, interpolation, needed
 
 #: Steps of the logarithm of labels over the range that both arms share.
 STEPS = 240
@@ -70,24 +70,19 @@ def saved_at(active: Curve, random: Curve, target: float, level: float) -> Estim
 def saved_at_last(active: Curve, random: Curve, over: Shared, level: float) -> Estimate:
     """The same at what both arms had reached at the end of the range that they share, in each draw anew."""
     active, random = active.upto(over.high), random.upto(over.high)
-    reached_B = np.minimum(
-        highest(smoothed(active.labels_R, active.rows)), highest(smoothed(random.labels_R, random.rows))
-    )
+    reached_B = np.minimum(highest(active.smooth), highest(random.smooth))
     return _saved(active, random, reached_B - ROUNDING, level)
 
 
 def reached_by_both(active: Curve, random: Curve, over: Shared) -> float:
     """The accuracy that both arms had reached at the end of the range that they share."""
-    ends = [
-        highest(smoothed(curve.labels_R, curve.point_R[None]))[0]
-        for curve in (active.upto(over.high), random.upto(over.high))
-    ]
-    return float(min(ends))
+    arms = (active.upto(over.high), random.upto(over.high))
+    return float(min(highest(arm.smooth[:1])[0] for arm in arms))
 
 
 def _saved(active: Curve, random: Curve, target_B: Floats, level: float) -> Estimate:
-    by_active = needed(active.labels_R, smoothed(active.labels_R, active.rows), target_B)
-    by_random = needed(random.labels_R, smoothed(random.labels_R, random.rows), target_B)
+    by_active = needed(active.labels_R, active.smooth, target_B)
+    by_random = needed(random.labels_R, random.smooth, target_B)
     # Where neither reaches it nothing is known: from −∞ to ∞.
     low_B = by_random.low_B - by_active.high_B
     high_B = by_random.high_B - by_active.low_B

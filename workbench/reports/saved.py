@@ -1,0 +1,174 @@
+"""What choosing saved, as rows and as sentences."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from workbench.domain.arms import Arm
+from workbench.reports.against import Pair
+from workbench.reports.apart import BETTER, NOT_SHOWN, WORSE, verdict
+from workbench.reports.panel import Finding, Tone
+from workbench.reports.statistics.savings import (
+    Estimate,
+    Shared,
+    area_difference,
+    area_of,
+    reached_by_both,
+    saved_at,
+    saved_at_last,
+    shared,
+    speed_up,
+)
+from workbench.reports.units import Count, Share, Unit
+from workbench.reports.words import count, in_words, interval
+
+TONES = {BETTER: Tone.GOOD, WORSE: Tone.BAD, NOT_SHOWN: Tone.UNKNOWN}
+AHEAD = {BETTER: "choosing was ahead of random", WORSE: "random was ahead of choosing"}
+LABELS, SHARES, POINTS, TIMES = "labels", "share", "difference of shares", "times"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Saved:
+    """One measure with its interval; an end that is missing is open."""
+
+    measure: str
+    value: float | None
+    low: float | None
+    high: float | None
+    unit: str
+    level: Share
+    #: Held-out items behind it.
+    n: Count
+    verdict: str | None
+
+
+class Measures(NamedTuple):
+    """All measures of a pair of curves."""
+
+    rows: list[Saved]
+    findings: list[Finding]
+
+
+def savings(pair: Pair, target: float | None, level: float) -> Measures | str:
+    """Compute all measures; in words why not, where the curves share no labels."""
+    over = shared(pair.active, pair.random)
+    if over is None:
+        return "the labels of both arms do not overlap yet: close one more round"
+    told = _Told(pair, over, level)
+    at_target = told.at_target(target) if target is not None else []
+    parts = [*at_target, told.at_last(over), *told.areas(over), told.faster(over)]
+    findings = [part.finding for part in parts if part.finding is not None]
+    return Measures([part.row for part in parts], findings)
+
+
+class _Part(NamedTuple):
+    row: Saved
+    finding: Finding | None = None
+
+
+class _Told(NamedTuple):
+    pair: Pair
+    over: Shared
+    level: float
+
+    def at_target(self, target: float) -> list[_Part]:
+        found = saved_at(self.pair.active, self.pair.random, target, self.level)
+        where = f"at the target of {in_words(target, Unit.SHARE)} accuracy"
+        row = self._row("labels saved at target", found, LABELS, 0.0)
+        words = self._labels(found, where, row.verdict or NOT_SHOWN)
+        if found.low is None and found.high is None:
+            words = f"Not shown: labels saved {where}, as neither arm has surely reached it."
+        return [_Part(row, Finding(words, TONES[row.verdict or NOT_SHOWN]))]
+
+    def at_last(self, over: Shared) -> _Part:
+        found = saved_at_last(self.pair.active, self.pair.random, over, self.level)
+        reached = reached_by_both(self.pair.active, self.pair.random, over)
+        where = f"at the {in_words(reached, Unit.SHARE, n=self.pair.items)} that both reached"
+        row = self._row("labels saved at what both reached", found, LABELS, 0.0)
+        words = self._labels(found, where, row.verdict or NOT_SHOWN)
+        return _Part(row, Finding(words, TONES[row.verdict or NOT_SHOWN]))
+
+    def _labels(self, found: Estimate, where: str, shown: str) -> str:
+        said = _interval(found, Unit.COUNT)
+        if shown == NOT_SHOWN:
+            return f"Not shown: labels saved {where}, {said}: the interval covers zero."
+        if shown == BETTER and found.value is None:
+            return (
+                f"Labels saved {where}: {said}, as random had not reached it with "
+                f"{count(int(self.pair.random.labels_R[-1]), 'label')}: {AHEAD[shown]}."
+            )
+        return f"Labels saved {where}: {said}: {AHEAD[shown]}."
+
+    def areas(self, over: Shared) -> list[_Part]:
+        active = area_of(self.pair.active, over, self.level)
+        random = area_of(self.pair.random, over, self.level)
+        gap = area_difference(self.pair.active, self.pair.random, over, self.level)
+        row = self._row("area under the curve, chosen minus random", gap, POINTS, 0.0)
+        return [
+            _Part(self._row("area under the curve, chosen", active, SHARES, None)),
+            _Part(self._row("area under the curve, random", random, SHARES, None)),
+            _Part(row, self._area(gap, row.verdict or NOT_SHOWN)),
+        ]
+
+    def _area(self, gap: Estimate, shown: str) -> Finding:
+        said = interval(gap.value, gap.low, gap.high, Unit.POINTS, n=self.pair.items)
+        span = f"{in_words(int(self.over.low), Unit.COUNT)} to {count(int(self.over.high), 'label')}"
+        words = f"In the mean over {span} the accuracy of choosing minus that of random is {said}"
+        if shown == NOT_SHOWN:
+            return Finding(f"{words}: a difference is not shown.", Tone.UNKNOWN)
+        return Finding(f"{words}.", TONES[shown])
+
+    def faster(self, over: Shared) -> _Part:
+        found = speed_up(self.pair.active, self.pair.random, over, self.level)
+        row = self._row("speed-up factor", found, TIMES, 1.0)
+        said = _interval(found, Unit.FACTOR)
+        if row.verdict == NOT_SHOWN:
+            words = f"Not shown: a speed-up, {said}: the interval covers one."
+            return _Part(row, Finding(words, Tone.UNKNOWN))
+        words = f"Random needs {said} as many labels for the same accuracy"
+        if found.value is not None:
+            words += f": chosen ones are {in_words(1 / found.value, Unit.SHARE, n=1)} of them"
+        return _Part(row, Finding(f"{words}.", TONES[row.verdict or NOT_SHOWN]))
+
+    def _row(self, measure: str, found: Estimate, unit: str, nothing: float | None) -> Saved:
+        return Saved(
+            measure=measure,
+            value=found.value,
+            low=found.low,
+            high=found.high,
+            unit=unit,
+            level=self.level,
+            n=self.pair.items,
+            verdict=None if nothing is None else verdict(found.low, found.high, nothing),
+        )
+
+
+def _interval(found: Estimate, unit: Unit) -> str:
+    """A value with its interval, which may be open."""
+    if found.low is not None and found.high is not None:
+        return interval(found.value, found.low, found.high, unit)
+    if found.low is not None:
+        return f"at least {in_words(found.low, unit)}"
+    return f"at most {in_words(found.high, unit)}" if found.high is not None else "anything"
+
+
+def caveats(pair: Pair, left_out: int) -> Sequence[Finding]:
+    """What the intervals cover, and what they do not."""
+    found = [
+        Finding(
+            f"Intervals say what other held-out items than these {in_words(pair.items, Unit.COUNT)} would "
+            "have shown of these very models; nothing of the luck of another seed."
+        )
+    ]
+    if pair.against is Arm.CONTROL:
+        found.append(
+            Finding(
+                f"Random is continued from models of {pair.fewest} to {count(pair.most, 'label')} of the "
+                f"random share to the project's {in_words(int(pair.active.labels_R[-1]), Unit.COUNT)} by "
+                "families of learning curves: the intervals are wide and lean on their shapes."
+            )
+        )
+    if left_out:
+        words = f"Left out, as measured on other held-out items: {count(left_out, 'round')}."
+        found.append(Finding(words, Tone.WARNING))
+    return found

@@ -1,0 +1,79 @@
+"""Charts of choosing against random, and of the accuracy on the pool itself."""
+
+from collections.abc import Sequence
+
+from workbench.reports.apart import Apart
+from workbench.reports.bought_charts import MARKED
+from workbench.reports.chart import Axis, Chart, Dots, Guide, Line, Role
+from workbench.reports.unbiased import ALL, LURE, RANDOM_SHARE, Unbiased
+from workbench.reports.units import Unit
+from workbench.reports.words import count, in_words, interval
+
+
+def apart_chart(rounds: Sequence[Apart]) -> list[Chart]:
+    """The difference by round, with zero as the line that matters."""
+    if not rounds:
+        return []
+    last = rounds[-1]
+    said = interval(last.difference, last.low, last.high, Unit.POINTS, n=last.n)
+    line = Line(
+        name="chosen minus random",
+        x=[row.labels for row in rounds],
+        y=[row.difference for row in rounds],
+        low=[row.low for row in rounds],
+        high=[row.high for row in rounds],
+        role=Role.ACTIVE,
+        marked=len(rounds) <= MARKED,
+    )
+    return [
+        Chart(
+            name="savings_by_round",
+            title="How far choosing is ahead at equal labels",
+            summary=f"Chosen minus random is {said} with {count(last.labels, 'label')}; above zero choosing "
+            "is ahead, and where the band covers zero nothing is shown.",
+            x=Axis(title="labels", unit=Unit.COUNT),
+            y=Axis(title="difference in accuracy", unit=Unit.POINTS),
+            marks=(line,),
+            guides=(Guide(words="no difference", y=0.0, role=Role.NEUTRAL),),
+        )
+    ]
+
+
+def unbiased_chart(rows: Sequence[Unbiased]) -> list[Chart]:
+    """Both estimates by round; they agree where nothing is wrong."""
+    parts = [
+        _dots(name, method, role, rows)
+        for name, method, role in (
+            ("chosen items, weighed", LURE, Role.ACTIVE),
+            ("random picks", RANDOM_SHARE, Role.RANDOM),
+        )
+    ]
+    marks = tuple(mark for mark in parts if len(mark.x))
+    if not marks:
+        return []
+    wholes = [f"{mark.name} {in_words(mark.y[-1], Unit.SHARE)}" for mark in marks]
+    return [
+        Chart(
+            name="savings_unbiased",
+            title="Accuracy on the pool, before learning from the round",
+            summary=f"In the newest round: {', '.join(wholes)}. They estimate the same.",
+            x=Axis(title="round", unit=Unit.ROUND),
+            y=Axis(title="accuracy on the pool", unit=Unit.SHARE),
+            marks=marks,
+        )
+    ]
+
+
+def _dots(name: str, method: str, role: Role, rows: Sequence[Unbiased]) -> Dots:
+    own = [row for row in rows if row.method == method and row.rounds != ALL]
+    # Side by side, so that neither hides the other.
+    shift = -0.12 if method == LURE else 0.12
+    return Dots(
+        name=name,
+        x=[int(row.rounds) + shift for row in own],
+        y=[row.accuracy for row in own],
+        words=[f"round {row.rounds}, {count(row.n, 'item')}" for row in own],
+        low=[row.low for row in own],
+        high=[row.high for row in own],
+        role=role,
+    )
