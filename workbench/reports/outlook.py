@@ -13,9 +13,11 @@ from workbench.domain.records import BudgetPoint
 from workbench.domain.rounds import RoundState
 from workbench.domain.seeds import derive_seed
 from workbench.domain.terms import Terms
-from workbench.reports.statistics.forecast import Curves, fit_curve
+from workbench.reports.statistics.forecast import LEAST_POINTS, Curves, fit_curve
 from workbench.reports.statistics.overlap import overlap_of
 from workbench.reports.statistics.pace import DAY, Pace, Spent, pace_of
+from workbench.reports.units import Unit
+from workbench.reports.words import in_words
 from workbench.storage.facts.facts import Facts
 from workbench.storage.facts.rounds import RoundThen
 
@@ -78,6 +80,11 @@ class Outlook:
         return tuple(point for point in self.points if point.value is not None and point.n)
 
     @property
+    def trusted(self) -> Curves | None:
+        """The curves; None also where the rounds scatter too much around every rising one."""
+        return self.curves if self.curves is not None and self.curves.scatter < LAWLESS else None
+
+    @property
     def batch(self) -> int:
         """Labels of the last step that brought some."""
         labels = [0, *(point.labels for point in self.points)]
@@ -107,6 +114,17 @@ class Outlook:
         if days > (LAST_DAY - self.closed_at).total_seconds() / DAY:
             return None
         return max(self.closed_at + timedelta(days=days), self.at)
+
+
+def no_forecast(outlook: Outlook) -> str:
+    """Why no curve can be trusted, in a sentence."""
+    if outlook.curves is None:
+        found = len({point.labels for point in outlook.measured})
+        return (
+            f"A forecast needs {LEAST_POINTS} rounds with new labels and a measurement each, found {found}."
+        )
+    scatter = in_words(outlook.curves.scatter, Unit.POINTS).removeprefix("+")
+    return f"The rounds scatter by {scatter} around every rising curve, so where they go can not be told."
 
 
 def outlook_of(facts: Facts) -> Outlook:

@@ -8,12 +8,16 @@ from workbench.reports.panels.calibration import Calibration
 from workbench.reports.panels.comparison import Comparison
 from workbench.reports.panels.coverage import Coverage
 from workbench.reports.panels.forecast import Forecast
+from workbench.reports.panels.headline import Headline
 from workbench.reports.panels.savings import Savings
+from workbench.reports.panels.stopping import Stopping
 
 PANELS: tuple[Panel, ...] = (
+    Headline(),
     BudgetCurve(),
     Savings(),
     Forecast(),
+    Stopping(),
     Coverage(),
     Batch(),
     Annotators(),

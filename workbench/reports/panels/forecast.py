@@ -6,16 +6,14 @@ from typing import NamedTuple
 import numpy as np
 
 from workbench.reports.kept_forecast import FORECAST, Tested, back_test
-from workbench.reports.outlook import LEVEL, Outlook, Quantiles, outlook_of, quantiles_of
+from workbench.reports.outlook import Outlook, Quantiles, outlook_of, quantiles_of
 from workbench.reports.panel import Finding, Reading, Table, View
 from workbench.reports.panels import forecast_words as words
 from workbench.reports.panels.forecast_charts import back_test_chart, curve_chart, history_chart
-from workbench.reports.statistics.purchase import Purchase, purchase_of
+from workbench.reports.purchases import purchases
+from workbench.reports.statistics.purchase import Purchase
 from workbench.reports.units import Count, Money, Points, RoundNumber, Seconds, Share, Time
 from workbench.storage.facts.facts import Facts
-
-#: The next purchases that are looked at, in batches.
-PURCHASES = (1, 2, 5, 10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,12 +86,12 @@ class Forecast:
         kept = facts.diagnostics.all(FORECAST)
         tested = back_test(kept, outlook.points)
         missing = words.no_curve(outlook)
-        if outlook.curves is None or missing is not None:
+        if outlook.trusted is None or missing is not None:
             tables = _tables([], [], tested)
             return Reading(findings=(missing or words.NO_TARGET, words.of_back_test(tested)), tables=tables)
         reach, bought = _reach(outlook), purchases(outlook, view.labels)
         charts = (
-            curve_chart(outlook, outlook.curves, reach.needed if reach else None),
+            curve_chart(outlook, outlook.trusted, reach.needed if reach else None),
             back_test_chart(tested),
             history_chart(kept, outlook.terms.target),
         )
@@ -108,26 +106,6 @@ class Forecast:
             ),
             charts=tuple(chart for chart in charts if chart is not None),
         )
-
-
-def purchases(outlook: Outlook, wanted: int | None = None) -> list[Purchase]:
-    """What is looked at: so many labels as are asked for first, then the next batches."""
-    assert outlook.curves is not None
-    assert outlook.newest is not None
-    now, left = outlook.newest.labels, int(outlook.most) - outlook.newest.labels
-    more = [batches * outlook.batch for batches in PURCHASES if batches * outlook.batch <= left]
-    asked = [wanted] if wanted is not None and wanted > 0 else []
-    counts = [*asked, *(labels for labels in more or [outlook.batch] if labels != wanted)]
-    accuracy_D_L = outlook.curves.at([now, *(now + count for count in counts)])
-    return [
-        purchase_of(accuracy_D_L[:, 0], accuracy_D_L[:, place], count, _price(outlook, count), LEVEL)
-        for place, count in enumerate(counts, start=1)
-    ]
-
-
-def _price(outlook: Outlook, labels: int) -> float | None:
-    taken = outlook.taken(labels)
-    return None if taken is None else float(np.median(taken.cost_D))
 
 
 def _reach(outlook: Outlook) -> Reach | None:

@@ -5,9 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from workbench.reports.kept_forecast import Tested
-from workbench.reports.outlook import LAWLESS, LEVEL, Outlook, Quantiles
+from workbench.reports.outlook import LEVEL, Outlook, Quantiles, no_forecast
 from workbench.reports.panel import Finding, Tone
-from workbench.reports.statistics.forecast import LEAST_POINTS
 from workbench.reports.statistics.purchase import Purchase
 from workbench.reports.units import Unit
 from workbench.reports.words import count, in_words, interval
@@ -21,20 +20,10 @@ ENOUGH = 5
 
 def no_curve(outlook: Outlook) -> Finding | None:
     """Why there is no forecast, where there is none."""
-    if outlook.curves is None:
-        found = len({point.labels for point in outlook.measured})
-        return Finding(
-            f"Not shown: a forecast needs {LEAST_POINTS} rounds with new labels and a measurement each, "
-            f"found {found}. Run `workbench round ask` and `workbench round tell` for more.",
-            Tone.UNKNOWN,
-        )
-    if outlook.curves.scatter >= LAWLESS:
-        return Finding(
-            f"Not shown: the rounds scatter by {without_sign(outlook.curves.scatter)} around every rising "
-            "curve, so where they are going can not be told. Look for what changed between them.",
-            Tone.UNKNOWN,
-        )
-    return None
+    if outlook.trusted is not None:
+        return None
+    more = "" if outlook.curves else " Run `workbench round ask` and `workbench round tell` for more."
+    return Finding(f"Not shown. {no_forecast(outlook)}{more}", Tone.UNKNOWN)
 
 
 def of_target(
