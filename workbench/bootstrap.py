@@ -18,8 +18,8 @@ from workbench.learning.learner import Learner
 from workbench.learning.methods import check_methods
 from workbench.learning.spec import LearnerSpec
 from workbench.steps.heartbeat import Watch
+from workbench.steps.holders import this_person, this_process
 from workbench.steps.ingest import Added, add_source, remove_items
-from workbench.steps.leases import this_person, this_process
 from workbench.steps.parts import Parts, Progress, Report
 from workbench.steps.present import presenter
 from workbench.steps.terms import note_file

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from workbench.steps.leases import name_of
+from workbench.steps.holders import name_of
 
 MODELS = """
 import torch

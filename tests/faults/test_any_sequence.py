@@ -31,7 +31,7 @@ from tests.faults.shaky import Clock, Killed, MortalStore, ShakyLabeler, Trouble
 from workbench import loop
 from workbench.bootstrap import open_parts, remove_from_pool
 from workbench.domain.errors import WorkbenchError
-from workbench.steps.leases import this_process
+from workbench.steps.holders import this_process
 from workbench.steps.parts import Parts
 from workbench.steps.reconcile import reconcile
 from workbench.storage.engine import make_engine

@@ -75,7 +75,7 @@ def _pairs(terms: Collection[str]) -> dict[str, str]:
 def _change(config: Path, changes: Mapping[str, Any], back: Collection[str], *, as_json: bool) -> None:
     from workbench.cli.reading import open_reading
     from workbench.reports.budget_page import budget_page
-    from workbench.steps.leases import this_person
+    from workbench.steps.holders import this_person
     from workbench.steps.terms import change_terms
     from workbench.storage.store import Store
 

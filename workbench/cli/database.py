@@ -104,6 +104,6 @@ def _show_copied(copied: "Copied", *, as_json: bool) -> None:
 
 
 def _who() -> str:
-    from workbench.steps.leases import this_person
+    from workbench.steps.holders import this_person
 
     return this_person()

@@ -99,7 +99,7 @@ def _changing(config: Path, *, as_json: bool) -> Iterator[Change]:
     """Change the schedule in one transaction; with JSON, print what came of it."""
     from workbench.cli.reading import open_reading
     from workbench.reports.schedule_page import schedule_page
-    from workbench.steps.leases import this_person
+    from workbench.steps.holders import this_person
 
     with open_reading(config) as (store, project, settings):
         with store.begin() as tx:

@@ -49,6 +49,8 @@ class StorageSection(Section):
 
     database: str = "sqlite:///workbench.db"
     directory: str = "data"
+    #: Where pictures may lie besides the folders that were added to the pool.
+    picture_folders: Annotated[tuple[str, ...], Field(strict=False)] = ()
 
 
 class ModelSection(Section):
@@ -235,6 +237,11 @@ class Settings(Section):
     label_studio_url: str | None
     label_studio_api_key: str | None = Field(repr=False)
     webhook_secret: str | None = Field(default=None, repr=False)
+
+    @property
+    def picture_folders(self) -> tuple[Path, ...]:
+        """Where pictures may lie besides the folders of the pool."""
+        return tuple(self.root / folder for folder in self.config.storage.picture_folders)
 
     @property
     def directory(self) -> Path:

@@ -90,8 +90,8 @@ def refuse_wish(schedule: Schedule, current: Round | None) -> None:
     """
     if schedule.state is ScheduleState.STOPPED:
         raise RoundProblem(
-            f"The schedule has stopped: {schedule.reason}. Raise what stopped it in workbench.toml, then "
-            "type `workbench schedule resume`."
+            f"The schedule has stopped: {schedule.reason}. Raise what stopped it (`workbench budget set`, "
+            "or workbench.toml), then type `workbench schedule resume`."
         )
     if current is not None:
         raise RoundOpen(

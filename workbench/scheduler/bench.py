@@ -14,7 +14,7 @@ from workbench.domain.decisions import Decision, Facts, decide, passes_over
 from workbench.domain.records import Project
 from workbench.domain.schedule import Following, Rules, Schedule, aim, steady
 from workbench.scheduler.diary import Diary
-from workbench.steps.leases import is_gone
+from workbench.steps.holders import is_gone
 from workbench.steps.parts import Parts
 from workbench.steps.schedule_facts import facts_of
 from workbench.steps.terms import rules_in_force

@@ -13,7 +13,7 @@ from connectors.errors import LabelerRefused
 from connectors.labelers.protocol import Annotator, Labeler
 from workbench.bootstrap import EMBEDDED_FILE
 from workbench.domain.errors import DemoProblem
-from workbench.steps.leases import is_gone, this_process
+from workbench.steps.holders import is_gone, this_process
 
 PEOPLE = ("ada@example.com", "ben@example.com")
 

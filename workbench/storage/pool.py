@@ -25,6 +25,13 @@ class Pool:
         )
         return [_shard(row) for row in rows]
 
+    def sources(self, project_id: int) -> list[str]:
+        """Where the pool came from, each place once: folders and tables."""
+        rows = self._connection.execute(
+            sa.select(pool_shard.c.source).where(pool_shard.c.project_id == project_id).distinct()
+        )
+        return sorted(row.source for row in rows)
+
     def add_shard(self, project_id: int, *, uri: str, rows: int, sha256: str, source: str) -> PoolShard:
         """Register a shard; the same content again gives the shard that is there."""
         for known in self.shards(project_id):

@@ -51,6 +51,13 @@ class Rounds:
         """One round as it is now."""
         return _round(self._connection.execute(sa.select(round_).where(round_.c.id == round_id)).one())
 
+    def newest(self, project_id: int) -> Round | None:
+        """The round that was started last."""
+        row = self._connection.execute(
+            sa.select(round_).where(round_.c.project_id == project_id).order_by(round_.c.number.desc()).limit(1)
+        ).first()
+        return None if row is None else _round(row)
+
     def unfinished(self, project_id: int) -> Round | None:
         """The round that is neither closed nor cancelled; there is at most one."""
         row = self._connection.execute(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI, Security
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import PlainTextResponse
@@ -12,9 +12,25 @@ from starlette.routing import BaseRoute
 from starlette.staticfiles import StaticFiles
 
 from workbench.domain.roles import Role
+from workbench.web.api import acting as acting_api
+from workbench.web.api import reading
+from workbench.web.api.problems import PROBLEMS, bearer
 from workbench.web.desk import Desk
 from workbench.web.errors import NoTraces, explain_all
-from workbench.web.pages import items, log, overview, panels, projects, rounds, signing, tokens
+from workbench.web.pages import (
+    acting,
+    budget,
+    items,
+    log,
+    overview,
+    panels,
+    pictures,
+    projects,
+    rounds,
+    signing,
+    tokens,
+    watching,
+)
 from workbench.web.security.access import require
 from workbench.web.security.bodies import SmallBodies
 from workbench.web.security.forms import check_form
@@ -32,7 +48,13 @@ GUARDED: Sequence[APIRouter] = (
     items.router,
     log.router,
     tokens.router,
+    watching.router,
+    acting.router,
+    budget.router,
+    pictures.router,
 )
+#: The same for programs.
+API: Sequence[APIRouter] = (reading.router, acting_api.router)
 
 
 def create_app(desk: Desk, *, more: Sequence[BaseRoute] = ()) -> FastAPI:
@@ -57,6 +79,8 @@ def create_app(desk: Desk, *, more: Sequence[BaseRoute] = ()) -> FastAPI:
         app.include_router(router)
     for router in GUARDED:
         app.include_router(router, dependencies=guard)
+    for router in API:
+        app.include_router(router, dependencies=[Security(bearer), *guard], responses=PROBLEMS)
     app.add_api_route("/health", _health, include_in_schema=False)
     # Compressed here alone: pages hold secrets, whose length must not tell of them.
     app.mount("/static", GZipMiddleware(StaticFiles(directory=STATIC)), name="static")

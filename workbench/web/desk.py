@@ -8,8 +8,11 @@ from fastapi import Depends
 from starlette.requests import Request
 
 from workbench.domain.roles import Role
+from workbench.web.errands import Errands
+from workbench.web.live import Live
 from workbench.web.readings import Readings
 from workbench.web.security.limits import Limiter
+from workbench.web.showing import Showing
 from workbench.web.site import Site
 
 
@@ -26,6 +29,9 @@ class Desk:
     local_role: Role = Role.OPERATOR
     limiter: Limiter = field(default_factory=Limiter)
     readings: Readings = field(default_factory=Readings)
+    live: Live = field(default_factory=Live)
+    errands: Errands = field(default_factory=Errands)
+    showing: Showing = field(default_factory=Showing)
     local_key: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from workbench.steps.leases import is_gone, name_of
+from workbench.steps.holders import is_gone, name_of
 
 
 @pytest.fixture

@@ -1,0 +1,142 @@
+"""Who watches a project hears of every change: one reader a project asks the database, however many listen.
+
+Only the newest state is kept. A listener that is slow misses what was in between and gets what is; nothing
+piles up for it, and nobody else waits for it.
+"""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import NamedTuple, TypeAlias
+
+from starlette.concurrency import run_in_threadpool
+
+from workbench.web.refusals import Refusal
+
+#: How often the database is asked while somebody listens.
+POLL_SECONDS = 1.0
+#: Silence is broken before a proxy takes it for the end.
+HEARTBEAT_SECONDS = 15.0
+#: Then the browser connects again: who may not any more is sent away.
+LONGEST_SECONDS = 300.0
+MOST_LISTENERS, MOST_OF_ONE = 300, 60
+RETRY_MILLISECONDS = 2000
+
+
+class TooMany(Refusal):
+    """No more can listen."""
+
+    status = 503
+
+
+class News(NamedTuple):
+    """What is said to everybody with the same rights, and how it is numbered."""
+
+    id: str
+    data: str
+
+
+#: Reads what is to be said now, as JSON in one line; in a thread of its own.
+Read: TypeAlias = Callable[[], str]
+
+
+@dataclass(slots=True, eq=False)
+class Feed:
+    """The newest state of one project for one kind of visitor."""
+
+    read: Read
+    listeners: int = 0
+    newest: News | None = None
+    reader: asyncio.Task[None] | None = None
+    _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    async def follow(self) -> None:
+        """Read again and again; what is the same as before is no news."""
+        mark, number = secrets.token_hex(4), 0
+        while True:
+            # The database is away, or the project is gone: what was said last stays until it is back.
+            with suppress(Exception):
+                data = await run_in_threadpool(self.read)
+                if self.newest is None or data != self.newest.data:
+                    number += 1
+                    async with self._changed:
+                        self.newest = News(f"{mark}-{number}", data)
+                        self._changed.notify_all()
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def after(self, seen: str | None) -> News | None:
+        """The newest state if it is not the one that was seen, soon; None if nothing changes for a while."""
+        try:
+            async with asyncio.timeout(HEARTBEAT_SECONDS), self._changed:
+                await self._changed.wait_for(lambda: self.newest is not None and self.newest.id != seen)
+        except TimeoutError:
+            return None
+        return self.newest
+
+
+Key: TypeAlias = tuple[int, int, bool]
+
+
+@dataclass(slots=True, eq=False)
+class Live:
+    """Everybody who watches. Lives in the event loop: no locks."""
+
+    _feeds: dict[Key, Feed] = field(default_factory=dict)
+    _of_one: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def listeners(self) -> int:
+        """How many listen now."""
+        return sum(feed.listeners for feed in self._feeds.values())
+
+    @property
+    def readers(self) -> int:
+        """How many projects are read now."""
+        return sum(feed.reader is not None and not feed.reader.done() for feed in self._feeds.values())
+
+    def check(self, who: str) -> None:
+        """Refuse one more listener where there are too many.
+
+        Raises:
+            TooMany: There are, of all or of this one.
+        """
+        if self.listeners >= MOST_LISTENERS or self._of_one.get(who, 0) >= MOST_OF_ONE:
+            raise TooMany(
+                "Too many pages watch already. This one can be looked at, and brought up to date by hand.",
+                headers={"Retry-After": "30"},
+            )
+
+    async def listen(self, key: Key, who: str, read: Read, seen: str | None) -> AsyncIterator[bytes]:
+        """Everything that is new, as server-sent events, until the listener leaves or it has been long."""
+        feed = self._feeds.setdefault(key, Feed(read))
+        feed.listeners += 1
+        self._of_one[who] = self._of_one.get(who, 0) + 1
+        if feed.reader is None or feed.reader.done():
+            feed.reader = asyncio.create_task(feed.follow())
+        loop = asyncio.get_running_loop()
+        end = loop.time() + LONGEST_SECONDS
+        try:
+            yield f"retry: {RETRY_MILLISECONDS}\n\n".encode()
+            while loop.time() < end:
+                news = await feed.after(seen)
+                if news is None:
+                    yield b": still here\n\n"
+                else:
+                    seen = news.id
+                    # JSON in one line of plain letters: nothing in it can end the entry.
+                    yield f"id: {news.id}\ndata: {news.data}\n\n".encode("ascii")
+        finally:
+            self._leave(key, who)
+
+    def _leave(self, key: Key, who: str) -> None:
+        feed = self._feeds[key]
+        feed.listeners -= 1
+        self._of_one[who] -= 1
+        if not self._of_one[who]:
+            del self._of_one[who]
+        if not feed.listeners:
+            if feed.reader is not None:
+                feed.reader.cancel()
+            del self._feeds[key]
