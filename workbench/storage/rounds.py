@@ -54,7 +54,7 @@ class Rounds:
     def newest(self, project_id: int) -> Round | None:
         """The round that was started last."""
         row = self._connection.execute(
-            sa.select(round_).where(round_.c.project_id == project_id).order_by(round_.c.number.desc()).limit(1)
+            sa.select(round_).where(round_.c.project_id == project_id).order_by(round_.c.number.desc())
         ).first()
         return None if row is None else _round(row)
 
