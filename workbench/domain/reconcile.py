@@ -8,6 +8,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Any
+
+#: Under which name the outcome is kept for reports.
+DIAGNOSTIC = "reconcile"
 
 
 class Kind(StrEnum):
@@ -117,6 +121,17 @@ class Reconciled:
     def needs_person(self) -> int:
         """What no command mends."""
         return sum(finding.outcome is Outcome.PERSON for finding in self.findings)
+
+    def content(self) -> dict[str, Any]:
+        """What is kept for reports: counts, and how many of each outcome and kind."""
+        counts = Counter((str(finding.outcome), str(finding.kind)) for finding in self.findings)
+        return {
+            "difference": self.difference,
+            "needs_person": self.needs_person,
+            "tasks_here": self.tasks_here,
+            "tasks_there": self.tasks_there,
+            "found": [[*names, n] for names, n in sorted(counts.items())],
+        }
 
     def summary(self) -> str:
         """One line for the audit trail; begins with the difference."""

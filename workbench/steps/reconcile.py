@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from connectors.labelers.records import ProjectFacts
 from workbench.domain.errors import RoundProblem
-from workbench.domain.reconcile import Finding, Kind, Outcome, Reconciled
+from workbench.domain.reconcile import DIAGNOSTIC, Finding, Kind, Outcome, Reconciled
 from workbench.domain.records import LabelerLink
 from workbench.domain.rounds import Round
 from workbench.steps.away import answering
@@ -79,6 +79,8 @@ def reconcile(
     found = replace(found, findings=(*found.findings, *queue))
     with parts.store.begin() as tx:
         tx.results.note(parts.project.id, EVENT, found.summary())
+        content = {**found.content(), "round": number, "fix": fix}
+        tx.evidence.keep_diagnostic(parts.project.id, DIAGNOSTIC, content)
     return found
 
 

@@ -9,6 +9,8 @@ from workbench.reports.panels.comparison import Comparison
 from workbench.reports.panels.coverage import Coverage
 from workbench.reports.panels.forecast import Forecast
 from workbench.reports.panels.headline import Headline
+from workbench.reports.panels.integrity import Integrity
+from workbench.reports.panels.label_quality import LabelQuality
 from workbench.reports.panels.savings import Savings
 from workbench.reports.panels.stopping import Stopping
 
@@ -21,6 +23,8 @@ PANELS: tuple[Panel, ...] = (
     Coverage(),
     Batch(),
     Annotators(),
+    LabelQuality(),
     Calibration(),
+    Integrity(),
     Comparison(),
 )

@@ -12,6 +12,7 @@ from workbench.domain.records import Project
 from workbench.storage.facts.answers import AnswerFacts
 from workbench.storage.facts.coverage import CoverageFacts
 from workbench.storage.facts.diagnostics import DiagnosticFacts
+from workbench.storage.facts.integrity import IntegrityFacts
 from workbench.storage.facts.labels import LabelFacts
 from workbench.storage.facts.moment import Moment
 from workbench.storage.facts.others import OtherFacts
@@ -106,6 +107,11 @@ class Facts:
     def terms(self) -> TermFacts:
         """Prices, caps, target and deadline."""
         return TermFacts(self._moment)
+
+    @cached_property
+    def integrity(self) -> IntegrityFacts:
+        """Whether everything is in order."""
+        return IntegrityFacts(self._moment)
 
     @cached_property
     def trail(self) -> TrailFacts:

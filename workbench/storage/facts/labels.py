@@ -192,9 +192,11 @@ class LabelFacts:
 
     def queue(self) -> list[Ruling]:
         """The adjudication queue, oldest first."""
+        earlier, moved = task_move.alias(), task_move.alias()
         newest = (
-            sa.select(sa.func.max(task_move.c.id))
-            .where(task_move.c.task_id == task.c.id, task_move.c.at <= self._moment.at)
+            sa.select(sa.func.max(earlier.c.id))
+            .where(earlier.c.task_id == task.c.id, earlier.c.at <= self._moment.at)
+            .correlate(task)
             .scalar_subquery()
         )
         known = sa.exists().where(task_move.c.task_id == task.c.id)
@@ -204,16 +206,16 @@ class LabelFacts:
                 item.c.key,
                 round_.c.number,
                 # A task of before moves were kept is shown as it stands.
-                sa.func.coalesce(task_move.c.state, task.c.state).label("state"),
+                sa.func.coalesce(moved.c.state, task.c.state).label("state"),
             )
             .join(item, item.c.id == task.c.item_id)
             .join(round_, round_.c.id == task.c.round_id)
-            .outerjoin(task_move, task_move.c.id == newest)
+            .outerjoin(moved, moved.c.id == newest)
             .where(
                 round_.c.project_id == self._moment.project.id,
                 round_.c.created_at <= self._moment.at,
                 task.c.labeler.endswith(QUEUE),
-                sa.or_(task_move.c.id.is_not(None), sa.not_(known)),
+                sa.or_(moved.c.id.is_not(None), sa.not_(known)),
             )
             .order_by(task.c.id)
         )
