@@ -72,11 +72,12 @@ def sheet_of(table: Table, currency: str = "", most: int | None = None) -> Sheet
     newest = bool(table.columns) and table.columns[0].unit is Unit.ROUND
     rows = _some(table.rows, most, newest=newest)
     parts = [part for part in _parts(table.columns) if not rows or _any(rows, part)]
+    most_items = max((n for row in rows if isinstance(n := getattr(row, "n", None), int)), default=None)
     return Sheet(
         name=table.name,
         title=table.title,
         heads=tuple(_head(part, currency) for part in parts),
-        rows=tuple(tuple(_cell(row, part) for part in parts) for row in rows),
+        rows=tuple(tuple(_cell(row, part, most_items) for part in parts) for row in rows),
         total=len(table.rows),
         newest=newest,
         empty=table.empty,
@@ -116,10 +117,9 @@ def _head(part: _Part, currency: str) -> Head:
     return Head(first.name, heading(first.name, first.unit, currency), first.unit)
 
 
-def _cell(row: Any, part: _Part) -> Cell:
+def _cell(row: Any, part: _Part, n: int | None) -> Cell:
+    """``n`` is the largest number of items in the table: a column has the same digits throughout."""
     first, values = part.columns[0], [getattr(row, column.name) for column in part.columns]
-    n = getattr(row, "n", None)
-    known = n if isinstance(n, int) else None
     if len(values) == 3:
-        return Cell(cell_interval(values[0], values[1], values[2], first.unit, n=known), values[0])
-    return Cell(cell(values[0], first.unit, n=known), values[0])
+        return Cell(cell_interval(values[0], values[1], values[2], first.unit, n=n), values[0])
+    return Cell(cell(values[0], first.unit, n=n), values[0])

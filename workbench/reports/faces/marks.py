@@ -67,7 +67,10 @@ def _dots(axes: Any, mark: Dots, look: Look, frame: Frame) -> None:
     x, y = _drawn(mark.x, frame.x), _drawn(mark.y, frame.y)
     if mark.low and mark.high:
         low, high = _drawn(mark.low, frame.y), _drawn(mark.high, frame.y)
-        axes.vlines(x, low, high, color=look.ink.light, linewidth=1.2, alpha=0.7, zorder=3)
+        if len(x) > MANY_VALUES and list(x) == sorted(x):
+            axes.fill_between(x, low, high, color=look.ink.light, alpha=0.14, linewidth=0)
+        else:
+            axes.vlines(x, low, high, color=look.ink.light, linewidth=1.2, alpha=0.7, zorder=3)
     if len(x) > MANY_DOTS:
         _many(axes, list(zip(x, y, strict=True)), mark, look.ink)
         return
