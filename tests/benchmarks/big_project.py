@@ -29,6 +29,7 @@ def big(rounds: int = 200, batch: int = 600, classes: int = 50, people: int = 20
         people={f"person {number:02d}": 0.02 + 0.01 * number for number in range(people)},
         rare=["class 07", "class 31"],
         open_round=True,
+        foreseen=rounds,
     )
 
 

@@ -25,9 +25,14 @@ def stopping_of(parts: Parts, held: Round, point: BudgetPoint) -> dict[str, Any]
     """Ask every stopping rule, the round that is being closed included; reads files, so in no transaction."""
     rules = acquisition.catalog()["stopping_rules"]
     try:
-        told = history(parts, Closing(held, point))
+        return asked(history(parts, Closing(held, point)))
     except INCALCULABLE as error:
         return {"rules": [kept(_silent(rule, rules[rule], error)) for rule in rules]}
+
+
+def asked(told: History) -> dict[str, Any]:
+    """Ask every stopping rule."""
+    rules = acquisition.catalog()["stopping_rules"]
     return {"rules": [kept(_asked(rule, rules[rule], told)) for rule in rules]}
 
 

@@ -39,6 +39,14 @@ def of_target(
         )
     if labels.p50 == 0:
         return Finding(f"{target} is reached now, by the middle of all curves that fit.", Tone.GOOD)
+    if labels.p50 is None:
+        luck = f"{in_words(round(labels.p10 or 0), Unit.COUNT)} more labels"
+        money = f" and {in_words(cost.p10, Unit.MONEY, currency=terms.currency)}" if cost.p10 else ""
+        return Finding(
+            f"{target} is more likely than not beyond the pool: the chance of reaching it is "
+            f"{in_words(chance, Unit.SHARE)}, and with luck, one time in ten, it takes {luck}{money}.",
+            Tone.WARNING,
+        )
     parts = [_reach(labels, Unit.COUNT, "more labels", "")]
     if terms.per_annotation or terms.per_hour:
         parts.append(_reach(cost, Unit.MONEY, "", terms.currency))
@@ -53,8 +61,6 @@ def of_target(
 
 
 def _reach(values: Quantiles, unit: Unit, noun: str, currency: str) -> str:
-    if values.p50 is None:
-        return f"at least {in_words(values.p10, unit, currency=currency)} {noun}".rstrip()
     if values.p90 is None:
         low = in_words(values.p10, unit, currency=currency)
         middle = in_words(values.p50, unit, currency=currency)
