@@ -21,8 +21,8 @@ from workbench.storage.tables import metadata
 FROZEN = sorted(path for path in (Path(__file__).parent / "databases").iterdir() if path.is_dir())
 CLASSES = ("low", "middle", "high", "größer 🐘")
 #: What rows that were there before a revision hold in the columns that it added.
-ADDED = {
-    "0001": {
+ADDED: dict[str, dict[str, dict[str, Any]]] = {
+    "0002": {
         "labeler_link": {
             "woken_at": None,
             "away_since": None,
@@ -33,7 +33,15 @@ ADDED = {
         "round": {"released_at": None},
         "task": {"overlap": None, "blind": False},
         "event": {"actor": "workbench"},
-    }
+    },
+    "0003": {
+        "project": {"name_key": None},
+        "item": {"created_at": None, "removed_at": None, "removed_from": None},
+        "round": {"pool_size": None, "progress": None},
+        "selection": dict.fromkeys(
+            ("proposal", "neighbour", "neighbour_distance", "redundancy", "x", "y"), None
+        ),
+    },
 }
 Rows = dict[str, list[dict[str, Any]]]
 
@@ -107,12 +115,52 @@ def test_the_upgrade_keeps_every_value_and_old_rows_get_the_defaults(
     after = _read(on_both)
     assert set(after) == set(metadata.tables)
     assert _plain(_old_part(after, before)) == _plain(before)
-    for table, columns in ADDED[frozen.name].items():
-        assert before[table], f"the frozen project has no {table}"
-        for row in after[table]:
-            assert {name: row[name] for name in columns} == columns
+    for revision in (name for name in ADDED if name > frozen.name):
+        for table, columns in ADDED[revision].items():
+            assert before[table], f"the frozen project has no {table}"
+            for row in after[table]:
+                assert {name: row[name] for name in columns} == columns
     for name in set(after) - set(before):
         assert after[name] == []
+
+
+def test_of_the_past_is_known_when_facts_were_given_and_when_they_ended(on_both: sa.Engine) -> None:
+    """Revision 0003: an answer was received when it was given, and ends with its next version."""
+    revisions.upgrade(on_both)
+    rows = _read(on_both)
+    answers, labels = rows["annotation"], rows["label"]
+    for answer in answers:
+        assert answer["received_at"] == answer["updated_at"]
+        assert answer["superseded_at"] == min(_newer_versions(answer, answers), default=None)
+    for label in labels:
+        following = [
+            other["created_at"]
+            for other in labels
+            if (other["item_id"], other["revision"]) == (label["item_id"], label["revision"] + 1)
+        ]
+        assert [label["superseded_at"]] == (following or [None])
+        assert label["current"] == (label["superseded_at"] is None)
+    assert {bool(row["superseded_at"]) for row in answers} == {True, False}
+    assert {bool(row["superseded_at"]) for row in labels} == {True, False}
+    closed = {found["id"]: found["updated_at"] for found in rows["round"]}
+    for row in [*rows["metric"], *rows["budget_point"]]:
+        assert row["created_at"] == closed[row["round_id"]]
+    assert rows["metric"]
+    assert rows["budget_point"]
+
+
+def _newer_versions(answer: dict[str, Any], answers: list[dict[str, Any]]) -> list[Any]:
+    """When newer versions of an answer were given; of two at one moment the tombstone is the newer."""
+
+    def version(row: dict[str, Any]) -> tuple[Any, bool]:
+        return row["updated_at"], row["deleted"]
+
+    same = [row for row in answers if _identity(row) == _identity(answer)]
+    return [row["updated_at"] for row in same if version(row) > version(answer)]
+
+
+def _identity(row: dict[str, Any]) -> tuple[Any, ...]:
+    return row["project_id"], row["labeler"], row["external_id"]
 
 
 def test_down_and_up_again_keeps_what_the_older_schema_knows(frozen: Path, on_both: sa.Engine) -> None:
@@ -160,9 +208,9 @@ def test_an_older_project_is_read_and_worked_on(frozen: Path, capsys: pytest.Cap
     assert (told["round"], told["state"]) == (opened["round"], "closed")
     asked = _type(frozen, capsys, "round", "ask")
     assert asked["round"] == opened["round"] + 1
-    picked = {pick["item_key"] for pick in asked["picked"]}
+    picked = {pick["item_key"] for pick in asked["picked"] if pick["reason"] != "gold"}
     earlier = {row["key"] for row in before["item"] if row["split"] != "pool"} | chosen
-    assert picked.isdisjoint(earlier)
+    assert picked & earlier == set()
     after = _read(store.engine)
     kept = {name: rows for name, rows in before.items() if name in ("annotation", "model_run", "event")}
     assert _plain(_old_part({name: after[name][: len(kept[name])] for name in kept}, kept)) == _plain(kept)
