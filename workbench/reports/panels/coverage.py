@@ -5,8 +5,9 @@ import numpy as np
 from workbench.domain.intervals import wilson
 from workbench.reports.panel import Reading, Table, View
 from workbench.reports.panels import coverage_charts as charts
+from workbench.reports.panels import coverage_map
 from workbench.reports.panels import coverage_words as words
-from workbench.reports.panels.coverage_rows import Row, SourceRow
+from workbench.reports.panels.coverage_rows import RegionRow, Row, SourceRow
 from workbench.reports.statistics.classes import ClassScore, class_scores
 from workbench.storage.facts.facts import Facts
 from workbench.storage.predictions import Predictions
@@ -26,9 +27,14 @@ class Coverage:
         newest = facts.predictions.newest()
         floor = facts.terms.now().floor
         rows = _rows(facts, newest[1] if newest else None, floor)
+        seen = coverage_map.look(facts)
         sources = _sources(facts, newest[1] if newest else None)
         return Reading(
-            findings=(*words.of_classes(rows, floor), *words.of_sources(sources)),
+            findings=(
+                *words.of_classes(rows, floor),
+                *words.of_sources(sources),
+                *coverage_map.finding(seen),
+            ),
             tables=(
                 Table(
                     name="coverage", title="Class by class, worst first", row=Row, rows=rows, empty=NO_ROWS
@@ -40,8 +46,15 @@ class Coverage:
                     rows=sources,
                     empty=NO_ROWS,
                 ),
+                Table(
+                    name="coverage_map",
+                    title="Regions of the map of the pool",
+                    row=RegionRow,
+                    rows=coverage_map.rows(seen),
+                    empty="There is no map yet: it is made when a round chooses its batch.",
+                ),
             ),
-            charts=(*charts.recalls(rows, floor), *charts.labels(rows)),
+            charts=(*charts.recalls(rows, floor), *charts.labels(rows), *coverage_map.chart(seen)),
         )
 
 

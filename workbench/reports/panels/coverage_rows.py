@@ -39,3 +39,16 @@ class SourceRow:
     accuracy: Share | None
     low: Share | None
     high: Share | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegionRow:
+    """One region of the map of the pool; an end that is missing is that of the map."""
+
+    x_from: float | None
+    x_to: float | None
+    y_from: float | None
+    y_to: float | None
+    pool_share: Share
+    labels: Count
+    labels_share: Share | None

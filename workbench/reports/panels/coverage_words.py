@@ -40,12 +40,7 @@ def of_classes(rows: Sequence[Row], floor: float | None) -> Iterator[Finding]:
     if not any(row.recall is not None for row in rows):
         yield _nothing(rows)
     elif floor is not None:
-        yield _lacking(rows, floor)
-        if unsure := [row for row in rows if row.below_floor == PERHAPS]:
-            yield Finding(
-                f"Perhaps below the floor too, their intervals do not decide: {_recalls(unsure)}.",
-                Tone.WARNING,
-            )
+        yield from _lacking(rows, floor)
     else:
         yield Finding(
             f"No floor is set ([report] class_floor); the least recall: {_recalls(rows[:1])}.", Tone.NEUTRAL
@@ -98,28 +93,46 @@ def _nothing(rows: Sequence[Row]) -> Finding:
     )
 
 
-def _lacking(rows: Sequence[Row], floor: float) -> Finding:
+def _lacking(rows: Sequence[Row], floor: float) -> Iterator[Finding]:
     lacking = [row for row in rows if row.below_floor == BELOW]
+    unsure = [row for row in rows if row.below_floor == PERHAPS]
     wanted = in_words(floor, Unit.SHARE)
-    if not lacking:
+    if lacking:
+        yield _surely(lacking, rows, wanted)
+        if unsure:
+            yield Finding(
+                f"Perhaps below the floor as well, the intervals do not decide: {_recalls(unsure)}.",
+                Tone.WARNING,
+            )
+    elif unsure:
+        yield Finding(
+            f"No class surely lacks labels, perhaps {_recalls(unsure)}: the floor is {wanted}, and the "
+            f"{'interval does' if len(unsure) == 1 else 'intervals do'} not decide.",
+            Tone.WARNING,
+        )
+    else:
         above = sum(row.recall_low is not None and row.recall_low >= floor for row in rows)
-        return Finding(
-            f"No class is shown to lack labels: no recall is surely below the floor of {wanted}, and "
-            f"{above} of {len(rows)} are surely above it.",
+        yield Finding(
+            f"No class is shown to lack labels: no recall is below the floor of {wanted}, and {above} of "
+            f"{len(rows)} are surely above it.",
             Tone.GOOD,
         )
+
+
+def _surely(lacking: Sequence[Row], rows: Sequence[Row], wanted: str) -> Finding:
     if len(lacking) == 1:
         row, total = lacking[0], sum(row.labels for row in rows)
-        return Finding(
-            f"The class {_recalls(lacking)} lacks labels: its recall is below the floor of {wanted}; it has "
-            f"{row.labels} of {count(total, 'label')}.",
-            Tone.BAD,
+        found = interval(row.recall, row.recall_low, row.recall_high, Unit.SHARE, n=row.n)
+        words = (
+            f"The class '{plain(row.label)}' lacks labels: its recall of {found} is below the floor of "
+            f"{wanted}; it has {row.labels} of {count(total, 'label')}."
         )
-    return Finding(
-        f"{len(lacking)} of {len(rows)} classes lack labels, their recall is below the floor of {wanted}: "
-        f"{_recalls(lacking)}.",
-        Tone.BAD,
-    )
+    else:
+        words = (
+            f"{len(lacking)} of {len(rows)} classes lack labels, their recall is below the floor of "
+            f"{wanted}: {_recalls(lacking)}."
+        )
+    return Finding(words, Tone.BAD)
 
 
 def _recalls(rows: Sequence[Row]) -> str:

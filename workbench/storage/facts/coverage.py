@@ -5,12 +5,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import sqlalchemy as sa
+from numpy.typing import NDArray
 
 from workbench.domain.records import LabelStatus, Split
 from workbench.storage.facts.moment import Moment
+from workbench.storage.maps import unpack_map
 from workbench.storage.statements import chunked
-from workbench.storage.tables import item, label, pool_shard
+from workbench.storage.tables import item, label, pool_map, pool_shard, selection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +95,35 @@ class CoverageFacts:
             )
             found.update({row.id: row.pool_shard_id for row in rows})
         return found
+
+    def map(self) -> NDArray[np.float32] | None:
+        """Where a sample of the pool lies on its newest map, [S, 2]; None while there is none."""
+        content = self._moment.connection.execute(
+            sa.select(pool_map.c.content)
+            .where(pool_map.c.project_id == self._moment.project.id, pool_map.c.created_at <= self._moment.at)
+            .order_by(pool_map.c.id.desc())
+            .limit(1)
+        ).scalar()
+        return None if content is None else unpack_map(content).sample_S_2
+
+    def labeled_places(self, most: int) -> NDArray[np.float64]:
+        """Where labeled items lie on that map, [L, 2]; of many every k-th, by the order of their choice."""
+        every = 1 + sum(self._counted().values()) // most
+        rows = self._moment.connection.execute(
+            sa.select(selection.c.x, selection.c.y)
+            .join(item, item.c.id == selection.c.item_id)
+            .join(label, label.c.item_id == item.c.id)
+            .where(
+                selection.c.id % every == 0,
+                selection.c.x.is_not(None),
+                selection.c.round_id.in_(self._moment.chosen_rounds()),
+                self._moment.labels(),
+                label.c.status == LabelStatus.AGREED,
+                self._moment.split(Split.POOL),
+            )
+            .order_by(selection.c.id)
+        )
+        return np.array([tuple(row) for row in rows], float).reshape(-1, 2)
 
     def _counted(self) -> dict[tuple[str, int], int]:
         """Labels to learn from by class and part of the pool: asked once."""
