@@ -1,14 +1,15 @@
 """``workbench annotators``: how much people agree, how right each is, and labels made from it anew."""
 
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from workbench.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, print_json, say, show_table
 
-if TYPE_CHECKING:
-    from workbench.reports.catalog import Panel
+#: The panels whose tables are shown.
+PANELS = ("annotators", "label_quality")
 
 app = typer.Typer(help="Annotators.", no_args_is_help=True)
 
@@ -24,7 +25,7 @@ def show(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> 
 
     Example: `workbench annotators show`
     """
-    _show_panels(config, ("annotators", "annotator_quality", "anchoring"), as_json=as_json)
+    _show_tables(config, ("annotators", "annotator_quality", "anchoring"), as_json=as_json)
 
 
 @app.command()
@@ -33,7 +34,7 @@ def agreement(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False
 
     Example: `workbench annotators agreement`
     """
-    _show_panels(config, ("agreement", "label_quality", "second_look"), as_json=as_json)
+    _show_tables(config, ("agreement", "label_quality", "second_look"), as_json=as_json)
 
 
 @app.command()
@@ -76,22 +77,17 @@ def consensus(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False
         say(f"{count} labels say something else by {method}.")
 
 
-def _show_panels(config: Path, names: tuple[str, ...], *, as_json: bool) -> None:
+def _show_tables(config: Path, names: tuple[str, ...], *, as_json: bool) -> None:
     from workbench.cli.reading import open_reading
-    from workbench.reports.catalog import build
+    from workbench.reports.faces.document import rows_of
+    from workbench.reports.faces.terminal import show_tables
+    from workbench.reports.reading import read_report
 
     with open_reading(config) as (store, project, _settings):
-        panels = build(store, project, names)
+        found = read_report(store, project, panels=PANELS)
+    there = {table.name: table for panel in found.panels for table in panel.reading.tables}
+    tables = [there[name] for name in names]
     if as_json:
-        print_json({panel.name: panel.rows for panel in panels})
-        return
-    for panel in panels:
-        _show(panel)
-
-
-def _show(panel: "Panel") -> None:
-    if not panel.rows:
-        say(f"{panel.title}: nothing yet.")
-        return
-    columns = [name.replace("_", " ") for name in panel.rows[0]]
-    show_table(columns, [list(row.values()) for row in panel.rows], title=panel.title)
+        print_json({table.name: rows_of(table) for table in tables})
+    else:
+        show_tables(tables, sys.stdout, found.terms.currency)
