@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from workbench.domain.records import Reason, Selection
-from workbench.reports.chart import Axis, Bars, Chart, Dots, Line, Role
+from workbench.reports.chart import Axis, Bars, Chart, Dots, Guide, Line, Role
 from workbench.reports.panels.batch_rounds import CALLED
 from workbench.reports.panels.batch_rows import OrderRow, RoundRow
 from workbench.reports.panels.batch_words import stages
@@ -61,6 +61,7 @@ def redundancy(number: int, picks: Sequence[Selection], size: int) -> tuple[Char
                     role=Role.ACTIVE,
                 ),
             ),
+            guides=(Guide(words="all but copies", y=ALIKE, role=Role.BAD),),
             notes=_shown(len(picks), size),
         ),
     )

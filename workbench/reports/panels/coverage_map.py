@@ -82,8 +82,8 @@ def chart(seen: PoolAndLabels | None) -> tuple[Chart, ...]:
         Chart(
             name="coverage_map",
             title="The pool and the labels, in two dimensions",
-            summary=f"{count(len(pool), 'item')} of the pool and {count(len(labeled), 'labeled item')} in the "
-            "two directions in which the pool differs most; "
+            summary=f"{count(len(pool), 'item')} of the pool and {count(len(labeled), 'labeled item')} in "
+            "the two directions in which the pool differs most; "
             f"{in_words(seen.regions.left_out, Unit.SHARE)} of the pool lies in regions without a label.",
             x=Axis(title="first direction"),
             y=Axis(title="second direction"),
