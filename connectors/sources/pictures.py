@@ -78,14 +78,20 @@ def _read(found: Path) -> bytes:
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         descriptor = os.open(found, flags)
+        try:
+            return _content(descriptor, found)
+        finally:
+            os.close(descriptor)
     except OSError as error:
         raise SourceError("The picture's file can not be read. Look at its permissions.") from error
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise SourceError("What the picture's path leads to is no file.")
-        if _place(descriptor) not in (None, found):
-            raise SourceError("A folder above the picture's file was exchanged while it was opened.")
+
+
+def _content(descriptor: int, found: Path) -> bytes:
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        raise SourceError("What the picture's path leads to is no file.")
+    if _place(descriptor) not in (None, found):
+        raise SourceError("A folder above the picture's file was exchanged while it was opened.")
+    with os.fdopen(descriptor, "rb", closefd=False) as file:
         content = file.read(LARGEST_BYTES + 1)
     if len(content) > LARGEST_BYTES:
         raise SourceError(f"The picture's file is larger than the {LARGEST_BYTES:,} bytes that are shown.")
