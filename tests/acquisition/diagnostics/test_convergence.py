@@ -80,3 +80,17 @@ def test_a_posterior_regression_and_several_labels_are_measured_too(make_model, 
 def test_what_can_not_be_measured_is_refused(call, error, match):
     with pytest.raises(error, match=match):
         call(noisy(8))
+
+
+def test_sizes_can_be_asked_for():
+    every = sample_convergence(noisy(64), top=10, pairs=30)
+    found = sample_convergence(noisy(64), top=10, pairs=30, sizes=[20, 8, 8])
+    assert [row.n_samples for row in found.rows] == [8, 20]
+    of_eight = next(row for row in every.rows if row.n_samples == 8)
+    assert found.rows[0].overlap == pytest.approx(of_eight.overlap, abs=0.1)
+
+
+@pytest.mark.parametrize(("sizes", "words"), [([33], "at most 32"), ([], "sizes is empty"), ([0], "sizes")])
+def test_sizes_that_can_not_be_drawn_twice_are_refused(sizes, words):
+    with pytest.raises(acquisition.AcquisitionError, match=words):
+        sample_convergence(noisy(64), sizes=sizes)
