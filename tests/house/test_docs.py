@@ -5,7 +5,6 @@ import inspect
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import fields
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,10 +16,13 @@ from pydantic import BaseModel
 import acquisition.errors
 import connectors.errors
 import workbench.domain.errors
+from tests.fixtures.made_up import MadeUp
 from workbench.config.load import Environment
 from workbench.config.model import Config
 from workbench.domain.reconcile import MEANING, Kind
-from workbench.reports.catalog import PANELS
+from workbench.reports.panels.catalog import PANELS
+from workbench.reports.reading import read_report
+from workbench.storage.store import open_store
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -97,10 +99,33 @@ def test_every_secret_of_the_environment_is_documented() -> None:
     assert set(rows) == {name.upper() for name in Environment.model_fields}
 
 
-@pytest.mark.parametrize("panel", PANELS, ids=lambda panel: panel.NAME)
-def test_every_report_panel_is_documented_with_its_columns(panel: Any) -> None:
-    rows = _rows(_section(_reference("report.md"), f"## `{panel.NAME}`"))
-    assert set(rows) >= {field.name for field in fields(panel.Row)}
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
+    """Every table of every panel with its columns: known also where there is nothing in them."""
+    store = open_store(f"sqlite:///{tmp_path_factory.mktemp('docs') / 'workbench.db'}")
+    store.upgrade()
+    MadeUp(rounds=0, test_items=5).write(store)
+    with store.read() as tx:
+        project = tx.projects.get(MadeUp().name)
+    assert project is not None
+    report = read_report(store, project)
+    store.close()
+    found = [table for panel in report.panels for table in panel.reading.tables]
+    assert len({table.name for table in found}) == len(found), "two tables have one name"
+    return {table.name: {column.name for column in table.columns} for table in found}
+
+
+def test_every_table_of_the_report_is_documented_with_its_columns(tables: dict[str, set[str]]) -> None:
+    page = _reference("report.md")
+    documented = set(re.findall(r"^## `([a-z_]+)`$", page, flags=re.MULTILINE))
+    assert documented == set(tables)
+    wrong = {name: columns ^ set(_rows(_section(page, f"## `{name}`"))) for name, columns in tables.items()}
+    assert {name: columns for name, columns in wrong.items() if columns} == {}
+
+
+def test_every_panel_is_in_the_list_of_panels_with_its_sentence() -> None:
+    rows = _rows(_section(_reference("report.md"), "## Panels"))
+    assert {name: cells[1] for name, cells in rows.items()} == {p.name: p.sentence for p in PANELS}
 
 
 @pytest.mark.parametrize("module", ERRORS, ids=lambda module: module.__name__)

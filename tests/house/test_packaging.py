@@ -27,7 +27,7 @@ def test_the_wheel_holds_three_packages_with_migrations_and_types(tmp_path: Path
     for needed in (
         "workbench/migrations/env.py",
         "workbench/migrations/versions/0001_first_schema.py",
-        "workbench/reports/report.html",
+        "workbench/reports/faces/report.html",
         "workbench/config/template.toml",
         "acquisition/py.typed",
         "connectors/py.typed",

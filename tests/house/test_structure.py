@@ -45,12 +45,11 @@ DOORS = {
     "fastapi": ("workbench/web/",),
     "uvicorn": ("workbench/cli/serve.py", "workbench/scheduler/listening.py"),
     "matplotlib": (
-        "workbench/reports/figure.py",
         "workbench/reports/faces/drawing.py",
         "workbench/reports/faces/marks.py",
         "workbench/reports/faces/svg.py",
     ),
-    "jinja2": ("workbench/reports/html.py", "workbench/reports/faces/html.py", "workbench/web/"),
+    "jinja2": ("workbench/reports/faces/html.py", "workbench/web/"),
     "pydantic": ("workbench/config/", "workbench/web/"),
     "pydantic_settings": ("workbench/config/",),
 }

@@ -62,7 +62,7 @@ def report(
     with open_reading(config) as reading:
         found = _read(reading, panels, View(number, tuple(compare or ())), as_of, hide_names=hide_names)
     if as_json:
-        _print_json(found, reading)
+        _print_json(found)
     elif csv is not None:
         _csv(csv, found)
     elif panels and output is None:
@@ -131,12 +131,10 @@ def _check_view(facts: "Facts", view: "View") -> None:
             )
 
 
-def _print_json(found: "Report", reading: "Reading") -> None:
-    from workbench.reports.catalog import build
-    from workbench.reports.faces.document import _plain, as_document, as_json
+def _print_json(found: "Report") -> None:
+    from workbench.reports.faces.document import as_document, as_json
 
-    old = {panel.name: _plain(panel.rows) for panel in build(reading.store, reading.project)}
-    print(as_json({**old, **as_document(found)}))
+    print(as_json(as_document(found)))
 
 
 def _csv(directory: Path, found: "Report") -> None:

@@ -1,6 +1,7 @@
 """``workbench round``: ask, tell, list, show, resume, cancel."""
 
-from dataclasses import asdict
+import sys
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -73,17 +74,23 @@ def list_rounds(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = Fal
     Example: `workbench round list`
     """
     from workbench.cli.reading import open_reading
-    from workbench.reports.tables import rounds
+    from workbench.reports.faces.document import as_json as in_json
+    from workbench.reports.faces.document import rows_of
+    from workbench.reports.faces.terminal import show_tables
+    from workbench.reports.panel import Table
+    from workbench.reports.panels.batch_rounds import round_rows
+    from workbench.reports.panels.batch_rows import RoundRow
 
     with open_reading(config) as (store, project, _settings), store.read() as tx:
-        rows = [asdict(row) for row in rounds.rows(tx, project)]
+        facts = tx.facts(project)
+        rows = round_rows(facts, facts.rounds.all())
     if as_json:
-        print_json({"rounds": rows})
+        print(in_json({"rounds": rows_of(Table(name="rounds", title="Rounds", row=RoundRow, rows=rows))}))
     elif not rows:
         say("No round yet. Type `workbench round ask` to start one.")
     else:
-        shown = [{**row, "error": "see `round show`" if row["error"] else None} for row in rows]
-        show_table([name.replace("_", " ") for name in rows[0]], [list(row.values()) for row in shown])
+        shown = [replace(row, error="see `round show`" if row.error else None) for row in rows]
+        show_tables([Table(name="rounds", title="Rounds", row=RoundRow, rows=shown)], sys.stdout, "")
 
 
 @app.command()

@@ -20,16 +20,16 @@ from workbench.domain.errors import DemoProblem
 from workbench.domain.records import Project
 from workbench.domain.rounds import Round, RoundState
 from workbench.learning.methods import check_methods
-from workbench.reports.catalog import build
-from workbench.reports.html import write_html
+from workbench.reports.bought import bought
+from workbench.reports.faces.html import write_html
+from workbench.reports.reading import read_report
 from workbench.simulation.amendments import correct_one, take_one_back
 from workbench.simulation.answers import Answers, answer_all
 from workbench.simulation.digits import write_digits
 from workbench.simulation.places import Place, embedded_place, label_studio_place
-from workbench.simulation.shadow import Known, known_pool, record_control
+from workbench.simulation.shadow import Known, known_pool, record_ceiling, record_control
 from workbench.steps.parts import Parts, Progress
 from workbench.steps.push import open_project
-from workbench.storage.store import utc_now
 
 TEST_SHARE = 0.2
 MARKER = "demo.json"
@@ -85,6 +85,7 @@ def run_demo(directory: Path, options: DemoOptions, show: Show) -> dict[str, Any
         # A last look: what people changed after their round was closed must be in, and twice changes nothing.
         loop.tell(parts)
         record_control(parts, known, answers)
+        record_ceiling(parts, known)
         return _result(directory, parts, link.url, parts.project)
 
 
@@ -218,8 +219,7 @@ def _amend(parts: Parts, people: Sequence[Annotator], answers: Answers, number: 
 
 def _result(directory: Path, parts: Parts, url: str, project: Project) -> dict[str, Any]:
     record = directory / "report.html"
-    panels = build(parts.store, project)
-    write_html(record, project, panels, utc_now(), parts.config.budget.currency)
+    write_html(record, read_report(parts.store, project))
     return {
         "rounds": _rounds(parts),
         "database": str((directory / "workbench.db").resolve()),
@@ -229,10 +229,8 @@ def _result(directory: Path, parts: Parts, url: str, project: Project) -> dict[s
 
 
 def _rounds(parts: Parts) -> list[dict[str, Any]]:
-    from workbench.reports.tables import budget_curve
-
     with parts.store.begin() as tx:
-        rows = budget_curve.rows(tx, parts.project)
+        rows = bought(tx.facts(parts.project)).rows
         picked = {
             current.number: [pick.item_key for pick in tx.tasks.selections(current.id)]
             for current in tx.rounds.all(parts.project.id)
