@@ -84,10 +84,13 @@ def _check(site: "Site", host: str) -> None:
 def _serve(
     site: "Site", host: str, port: int | None, *, local_role: Role, proxy: str | None, open_browser: bool
 ) -> None:
+    import threading
+
     import uvicorn
 
     from workbench.web.app import create_app
     from workbench.web.desk import Desk
+    from workbench.web.readings import warm_up
     from workbench.web.security.visitors import is_loopback
     from workbench.web.served import routes_of
 
@@ -97,6 +100,7 @@ def _serve(
     say(f"The dashboard is at http://{shown}:{chosen}; Ctrl-C ends it.")
     if not is_loopback(host):
         say("Tokens travel as they are: put it behind TLS where others can listen on the network.")
+    threading.Thread(target=warm_up, name="warm-up", daemon=True).start()
     if open_browser:
         import webbrowser
 

@@ -83,7 +83,7 @@ def heading(name: str, unit: Unit, currency: str = "") -> str:
 
 def plain(text: str) -> str:
     """Show what can not be seen, or would disturb, by its code; line breaks become spaces."""
-    return "".join(map(_visible, text))
+    return text if text.isprintable() else "".join(map(_visible, text))
 
 
 def short(text: str, most: int) -> str:

@@ -14,6 +14,8 @@ from workbench.storage.store import Store
 from workbench.web.site import Place
 
 FAILED = "asked-failed"
+#: For the interpreter: the process that does the work.
+COMMAND = ("-m", "workbench.cli.errand")
 #: More than any answer of an errand has.
 LARGEST_ANSWER = 100_000
 
@@ -49,7 +51,7 @@ def in_a_process(wanted: Mapping[str, Any]) -> Mapping[str, Any]:
     """Have another process do it. What it needs goes through stdin: lists of processes show none of it."""
     # A session of its own: Ctrl-C at the dashboard's terminal ends the dashboard and not the work.
     with subprocess.Popen(  # our own module, by our own interpreter
-        [sys.executable, "-m", "workbench.cli.errand"],
+        [sys.executable, *COMMAND],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

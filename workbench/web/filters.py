@@ -34,11 +34,6 @@ def icon(name: str) -> Markup:
     return Markup('<svg class="sign" aria-hidden="true"><use href="{}#{}"/></svg>').format(sheet, name)
 
 
-def scripts(*names: str) -> list[str]:
-    """Those of our scripts that there are."""
-    return [name for name in names if (STATIC / name).exists()]
-
-
 def _cell(value: Any, unit: str) -> str:
     return cell(value, Unit(unit))
 
@@ -51,5 +46,4 @@ GLOBALS: Mapping[str, Callable[..., Any]] = {
     "address": address,
     "asset": asset,
     "icon": icon,
-    "scripts": scripts,
 }

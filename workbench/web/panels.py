@@ -87,6 +87,12 @@ def navigation() -> tuple[tuple[str, tuple[Entry, ...]], ...]:
     return tuple((words, found) for words, found in [*groups, ("More", tuple(entries.values()))] if found)
 
 
+def entry_of(name: str) -> Entry:
+    """A panel by its name."""
+    panel = next(panel for panel in PANELS if panel.name == name)
+    return Entry(name=panel.name, title=panel.title, sentence=panel.sentence)
+
+
 def view_of(said: Said, *, drawn: int = 1, most: int | None = MOST_ROWS) -> PanelView:
     """Prepare a panel for a page.
 

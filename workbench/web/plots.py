@@ -230,7 +230,12 @@ class _Plot:
         return found
 
     def _plain_axis(self, title: str) -> dict[str, Any]:
-        return {"title": {"text": safe(title)}, "automargin": True, "zeroline": False}
+        return {
+            "title": {"text": safe(title)},
+            "automargin": True,
+            "zeroline": False,
+            "separatethousands": True,
+        }
 
     def _shape(self, guide: Guide) -> dict[str, Any]:
         place = self._place(guide)

@@ -1,13 +1,14 @@
 """Pages from templates. What a template may use is declared: a frozen record names its file and its words."""
 
 from dataclasses import dataclass, fields
-from functools import cached_property
+from functools import cache
 from typing import Any, ClassVar, Protocol
 
 import jinja2
 from starlette.responses import HTMLResponse
 
 from workbench.domain.roles import Role
+from workbench.web.filters import FILTERS, GLOBALS
 from workbench.web.security.visitors import Visitor
 
 
@@ -59,28 +60,27 @@ class Frame:
         return self.visitor is not None and self.visitor.may(Role.ADMIN)
 
 
+@cache
+def environment() -> jinja2.Environment:
+    """Jinja2 with the house's filters; templates are compiled once."""
+    made = jinja2.Environment(
+        loader=jinja2.PackageLoader("workbench.web", "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters.update(FILTERS)
+    made.globals.update(GLOBALS)
+    return made
+
+
 class Renderer:
     """Fills templates; everything is escaped, and a name that is not declared is an error."""
 
-    @cached_property
-    def environment(self) -> jinja2.Environment:
-        """Jinja2 with the house's filters."""
-        from workbench.web.filters import FILTERS, GLOBALS
-
-        environment = jinja2.Environment(
-            loader=jinja2.PackageLoader("workbench.web", "templates"),
-            autoescape=True,
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        environment.filters.update(FILTERS)
-        environment.globals.update(GLOBALS)
-        return environment
-
     def text(self, context: Context) -> str:
         """The filled template."""
-        template = self.environment.get_template(context.template)
+        template = environment().get_template(context.template)
         # Of a record without a mutable part: given to the template as it is, not copied.
         values = {each.name: getattr(context, each.name) for each in fields(context)}
         return template.render(values)

@@ -58,7 +58,9 @@ class ServedPictures:
         name = (id(place.store), place.project.id, place.settings.directory)
         with self._lock:
             if name not in self._apps:
-                self._apps[name] = picture_app(place.store, place.project, secret)
+                self._apps[name] = picture_app(
+                    place.store, place.project, secret, place.settings.picture_folders
+                )
             return self._apps[name]
 
 

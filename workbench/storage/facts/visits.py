@@ -97,6 +97,21 @@ class VisitFacts:
             for row in rows
         ]
 
+    def states(self, round_id: int) -> dict[TaskState, int]:
+        """How many tasks of a round stood in each state; without adjudication."""
+        then = (
+            sa.select(task_move.c.state)
+            .where(task_move.c.task_id == task.c.id, task_move.c.at <= self._moment.at)
+            .order_by(task_move.c.id.desc())
+            .limit(1)
+            .scalar_subquery()
+            .label("then")
+        )
+        ordinary = sa.and_(task.c.round_id == round_id, task.c.labeler.not_like(f"%{QUEUE}"))
+        each = sa.select(then).where(ordinary).subquery()
+        found = sa.select(each.c.then, sa.func.count().label("n")).where(each.c.then.is_not(None))
+        return {TaskState(row.then): row.n for row in self._rows(found.group_by(each.c.then))}
+
     def count(self, round_id: int) -> int:
         """How many picks a round has."""
         found = sa.select(sa.func.count()).select_from(selection).where(selection.c.round_id == round_id)

@@ -21,7 +21,7 @@ from workbench.web.pages.panels import PanelName, TableName, ViewHere, csv_of
 from workbench.web.pages.projects import card_of
 from workbench.web.pages.rounds import RoundInPath, find
 from workbench.web.plots import plot
-from workbench.web.readings import Said
+from workbench.web.readings import Said, asked_for
 from workbench.web.refusals import NotHere
 from workbench.web.security.access import ViewerHere
 from workbench.web.site import Place
@@ -85,13 +85,19 @@ def table(
 
 
 @router.get("/projects/{slug}/rounds")
-def rounds(place: ProjectHere, visitor: ViewerHere, at: MomentHere) -> list[models.RoundOut]:
+def rounds(place: ProjectHere, visitor: ViewerHere, desk: DeskHere, at: MomentHere) -> list[models.RoundOut]:
     """Every round, oldest first."""
-    names = visitor.names(place.store, place.project)
-    with place.store.read() as tx:
-        facts = tx.facts(place.project, at, names)
-        states = facts.rounds.tasks_by_state()
-        return [_round(found, states.get(found.id, {}), facts.words) for found in facts.rounds.all()]
+
+    def read() -> list[models.RoundOut]:
+        names = visitor.names(place.store, place.project)
+        with place.store.read() as tx:
+            facts = tx.facts(place.project, at, names)
+            states = facts.rounds.tasks_by_state()
+            return [_round(found, states.get(found.id, {}), facts.words) for found in facts.rounds.all()]
+
+    asked = asked_for(visitor, place.store, place.project, "rounds of the API", at=at)
+    found: list[models.RoundOut] = desk.readings.once(asked, place.store, read)
+    return found
 
 
 @router.get("/projects/{slug}/rounds/{number}")
@@ -103,7 +109,7 @@ def one_round(
     with place.store.read() as tx:
         facts = tx.facts(place.project, at, names)
         found = find(facts.rounds.all(), number)
-        return _round(found, facts.rounds.tasks_by_state().get(found.id, {}), facts.words)
+        return _round(found, facts.visits.states(found.id), facts.words)
 
 
 @router.get("/projects/{slug}/rounds/{number}/picks")

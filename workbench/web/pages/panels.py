@@ -13,11 +13,12 @@ from workbench.reports.faces.spreadsheet import as_csv
 from workbench.reports.panel import View
 from workbench.reports.panels.catalog import PANELS
 from workbench.web.desk import Desk, DeskHere
+from workbench.web.filters import address
 from workbench.web.heads import Head, frame_of, head_of
 from workbench.web.lookup import MomentHere, ProjectHere
-from workbench.web.panels import PanelView, item_keys, view_of
+from workbench.web.panels import Entry, PanelView, entry_of, item_keys, view_of
 from workbench.web.previews import Preview, preview
-from workbench.web.readings import Said
+from workbench.web.readings import Said, asked_for
 from workbench.web.refusals import NotHere
 from workbench.web.rendering import Frame, Renderer
 from workbench.web.security.access import ViewerHere
@@ -48,15 +49,23 @@ class Choices:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PanelPage:
-    """A panel on a page of its own."""
+    """A panel on a page of its own.
+
+    Attributes:
+        panel: None where reading it takes a while: it comes after the page, from ``body``.
+        whole: The page with everything in it, for those without script.
+    """
 
     template: ClassVar[str] = "panel.html"
 
     frame: Frame
     head: Head
-    panel: PanelView
+    entry: Entry
+    panel: PanelView | None
     choices: Choices
     previews: Mapping[str, Preview]
+    body: str
+    whole: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,16 +110,30 @@ ViewHere = Annotated[View, Depends(view_here)]
 
 @router.get("/projects/{slug}/panels/{panel}")
 def panel_page(
-    place: ProjectHere, visitor: ViewerHere, desk: DeskHere, at: MomentHere, panel: PanelName, view: ViewHere
+    place: ProjectHere,
+    visitor: ViewerHere,
+    desk: DeskHere,
+    at: MomentHere,
+    panel: PanelName,
+    view: ViewHere,
+    whole: bool = False,
 ) -> HTMLResponse:
-    """A panel with all it says."""
-    part = _part(place, visitor, desk, at, panel, view)
+    """A panel with all it says; what takes a while comes after the page."""
+    asked = asked_for(visitor, place.store, place.project, panel, view, at)
+    ready = whole or desk.readings.is_quick(asked, place.store)
+    part = _part(place, visitor, desk, at, panel, view) if ready else None
+    head, entry = head_of(place, at), entry_of(panel)
+    here = f"{head.base}/panels/{panel}"
+    chosen = {"round": view.round, "compare": view.compare, "labels": view.labels, "at": head.at}
     context = PanelPage(
-        frame=frame_of(place, visitor, panel, part.panel.title),
-        head=part.head,
-        panel=part.panel,
-        choices=part.choices,
-        previews=part.previews,
+        frame=frame_of(place, visitor, panel, entry.title),
+        head=head,
+        entry=entry,
+        panel=part.panel if part else None,
+        choices=part.choices if part else choices_of(place, at, panel, view),
+        previews=part.previews if part else {},
+        body=address(f"{here}/body", **chosen),
+        whole=address(here, **chosen, whole="true"),
     )
     return Renderer().page(context)
 
@@ -178,12 +201,13 @@ def _part(
     return PanelPart(
         head=head_of(place, at),
         panel=shown,
-        choices=_choices(place, at, panel, view),
+        choices=choices_of(place, at, panel, view),
         previews={key: preview(place.slug, item) for key, item in items.items()},
     )
 
 
-def _choices(place: Place, at: datetime | None, panel: str, view: View) -> Choices:
+def choices_of(place: Place, at: datetime | None, panel: str, view: View) -> Choices:
+    """What a reader may choose on a panel."""
     if panel not in (BY_ROUND, COMPARES, ASKS):
         return Choices()
     with place.store.read() as tx:

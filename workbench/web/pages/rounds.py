@@ -15,9 +15,11 @@ from workbench.storage.diary import Wanted
 from workbench.storage.facts.facts import Facts
 from workbench.storage.facts.rounds import RoundThen
 from workbench.storage.facts.visits import Move, Pick
+from workbench.web.desk import DeskHere
 from workbench.web.heads import Head, frame_of, head_of
 from workbench.web.lookup import MomentHere, ProjectHere
 from workbench.web.previews import Preview, preview
+from workbench.web.readings import asked_for
 from workbench.web.refusals import NotHere
 from workbench.web.rendering import Frame, Renderer
 from workbench.web.security.access import ViewerHere
@@ -98,11 +100,16 @@ class RoundPage:
 
 
 @router.get("/projects/{slug}/rounds")
-def rounds(place: ProjectHere, visitor: ViewerHere, at: MomentHere) -> HTMLResponse:
+def rounds(place: ProjectHere, visitor: ViewerHere, desk: DeskHere, at: MomentHere) -> HTMLResponse:
     """Every round, newest first."""
-    names = visitor.names(place.store, place.project)
-    with place.store.read() as tx:
-        rows = round_rows(tx.facts(place.project, at, names))
+
+    def read() -> tuple[RoundRow, ...]:
+        names = visitor.names(place.store, place.project)
+        with place.store.read() as tx:
+            return round_rows(tx.facts(place.project, at, names))
+
+    asked = asked_for(visitor, place.store, place.project, "rounds", at=at)
+    rows = desk.readings.once(asked, place.store, read)
     frame = frame_of(place, visitor, "rounds", "Rounds")
     return Renderer().page(RoundsPage(frame=frame, head=head_of(place, at), rows=rows))
 
@@ -130,7 +137,7 @@ def round_page(
         facts = tx.facts(place.project, at, names)
         every = facts.rounds.all()
         found = find(every, number)
-        states = facts.rounds.tasks_by_state().get(found.id, {})
+        states = facts.visits.states(found.id)
         picks = facts.visits.picks(found.id, offset=(page - 1) * PAGE, limit=PAGE)
         answers = facts.visits.answers(pick.item.id for pick in picks)
         total = facts.visits.count(found.id)
