@@ -45,28 +45,19 @@ def test_a_scored_round_keeps_one_finding_and_a_coverage_round_none(played: Play
     assert used in [row["n_samples"] for row in found.content["rows"]]
     assert found.content["rows"][-1]["n_samples"] == found.content["samples"] // 2 > used
     assert found.content["items"] <= ITEMS
-    with parts.store.begin() as tx:
-        keep_convergence(tx, parts.project.id, _last(parts).id, {"missing": "nothing"})
-    assert len(_found(parts)) == 1
-
-
-def test_it_is_not_looked_for_twice(played: Played) -> None:
-    parts = played(2)
-    with parts.store.read() as tx:
-        shards = tx.pool.shards(parts.project.id)
     last = _last(parts)
+    with parts.store.begin() as tx:
+        keep_convergence(tx, parts.project.id, last.id, {"missing": "nothing"})
+        shards = tx.pool.shards(parts.project.id)
+    assert len(_found(parts)) == 1
     assert find_convergence(parts, last, model_that_scored(parts, last), shards) is None
 
 
-def test_the_same_pool_and_model_give_the_same_finding(
+def test_the_same_pool_and_model_give_the_same_finding_which_counts_the_whole_pool(
     played: Played, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parts = played(2)
     assert _again(parts, monkeypatch) == _found(parts)[-1].content
-
-
-def test_the_classes_that_the_model_sees_are_counted_over_the_whole_pool(played: Played) -> None:
-    parts = played(2)
     files = sorted(parts.scores_directory(_last(parts)).glob("part-*.parquet"))
     seen = [number for file in files for number in read_scores(file).predicted_N.tolist()]
     content = _found(parts)[-1].content
