@@ -50,7 +50,7 @@ Key: TypeAlias = tuple[int, int]
 def in_a_process(wanted: Mapping[str, Any]) -> Mapping[str, Any]:
     """Have another process do it. What it needs goes through stdin: lists of processes show none of it."""
     # A session of its own: Ctrl-C at the dashboard's terminal ends the dashboard and not the work.
-    with subprocess.Popen(  # our own module, by our own interpreter
+    with subprocess.Popen(  # noqa: S603  # our own module, by our own interpreter
         [sys.executable, *COMMAND],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

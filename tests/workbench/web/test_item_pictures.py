@@ -30,7 +30,7 @@ ODD = "cat/<script>alert(1)<!-- =cmd() '\"&.png"
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Six pictures, held out, so that the database knows them."""
     folder = tmp_path_factory.mktemp("views")
     numbers = iter(range(100))
@@ -42,7 +42,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     config.write_text(CONFIG)
     upgrade_database(config)
     add_to_pool(config, folder / "pool", label="folders", test_share=1.0)
-    yield config
+    return config
 
 
 @pytest.fixture

@@ -151,7 +151,7 @@ def budget(place: ProjectHere, visitor: ViewerHere) -> BudgetSaid:
 def change(
     place: ProjectHere,
     visitor: AdminHere,
-    terms: Annotated[dict[str, str | int | float | None], Body(max_length=20)],
+    terms: Annotated[dict[str, bool | str | int | float | None], Body(max_length=20)],
 ) -> BudgetSaid:
     """Change terms: a value, ``"none"`` for no limit, null for what workbench.toml says."""
     back = tuple(key for key, value in terms.items() if value is None)
