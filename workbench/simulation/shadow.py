@@ -1,7 +1,8 @@
-"""The random control arm of a simulation: as many labels, drawn at random, the same model and annotators.
+"""The arms that a simulation is compared with: as many labels drawn at random, and every label there is.
 
-Possible only where the truth of the whole pool is known. It answers the one question that matters: was
-choosing better than drawing lots?
+Possible only where the truth of the whole pool is known. The random arm, with the same model and annotators,
+answers the one question that matters: was choosing better than drawing lots? The ceiling, a model of all true
+labels, says how much there was to be gained at all.
 """
 
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ from workbench.steps.parts import Parts
 from workbench.storage.shards import read_shard
 
 CONTROL_ACCURACY = "control_accuracy"
+CEILING_ACCURACY = "ceiling_accuracy"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,17 +55,37 @@ def record_control(parts: Parts, known: Known, answers: Answers) -> None:
     for number in sorted(set(points) & set(rounds) - done):
         arm = _random_arm(parts, known, answers, points[number])
         if arm is not None:
-            _keep(parts, rounds[number], arm)
+            _keep(parts, rounds[number], Arm.RANDOM, arm, CONTROL_ACCURACY)
 
 
-class Drawn(NamedTuple):
-    """The model of the labels that were drawn, on the held-out items."""
+def record_ceiling(parts: Parts, known: Known) -> None:
+    """Measure once what a model of all true labels reaches; kept with the last round that has a model."""
+    with parts.store.read() as tx:
+        done = any(m.name == CEILING_ACCURACY for _, m in tx.results.metrics(parts.project.id))
+        rounds = [r for r in tx.rounds.all(parts.project.id) if r.model_run_id is not None]
+    if done or not rounds or len(set(known.truths.values())) < 2:
+        return
+    keys = sorted(known.truths)
+    with parts.progress(f"Ceiling: a model of all {len(keys)} labels") as report:
+        posterior = parts.learner.fit(
+            [known.payloads[key] for key in keys],
+            [known.truths[key] for key in keys],
+            seed=derive_seed(parts.project.seed, "ceiling-model"),
+            progress=report,
+        )
+    seen = on_held_out(parts, posterior)
+    if seen is not None:
+        _keep(parts, rounds[-1], Arm.CEILING, Learnt(len(keys), seen), CEILING_ACCURACY)
+
+
+class Learnt(NamedTuple):
+    """How many labels a model of an arm has learnt from, and what it says of the held-out items."""
 
     labels: int
     seen: Seen
 
 
-def _random_arm(parts: Parts, known: Known, answers: Answers, point: BudgetPoint) -> Drawn | None:
+def _random_arm(parts: Parts, known: Known, answers: Answers, point: BudgetPoint) -> Learnt | None:
     seed = parts.project.seed
     order = sorted(known.truths, key=lambda key: fraction(seed, "control-arm", key))
     labeled = [(key, label) for key in order if (label := answers.of(key).label) is not None]
@@ -78,12 +100,12 @@ def _random_arm(parts: Parts, known: Known, answers: Answers, point: BudgetPoint
             progress=report,
         )
     seen = on_held_out(parts, posterior)
-    return None if seen is None else Drawn(len(drawn), seen)
+    return None if seen is None else Learnt(len(drawn), seen)
 
 
-def _keep(parts: Parts, closed: Round, arm: Drawn) -> None:
+def _keep(parts: Parts, closed: Round, arm: Arm, learnt: Learnt, name: str) -> None:
     assert closed.model_run_id is not None
-    accuracy = next(metric for metric in arm.seen.metrics if metric.name == "accuracy")
+    accuracy = next(metric for metric in learnt.seen.metrics if metric.name == "accuracy")
     with parts.store.begin() as tx:
-        tx.results.add_metrics(closed.model_run_id, closed.id, [replace(accuracy, name=CONTROL_ACCURACY)])
-        tx.evidence.keep_predictions(closed.id, Arm.RANDOM, arm.labels, arm.seen.predictions)
+        tx.results.add_metrics(closed.model_run_id, closed.id, [replace(accuracy, name=name)])
+        tx.evidence.keep_predictions(closed.id, arm, learnt.labels, learnt.seen.predictions)
