@@ -9,7 +9,7 @@ from workbench.reports.kept_forecast import Tested
 from workbench.reports.outlook import LEVEL, Outlook, Quantiles
 from workbench.reports.statistics.forecast import Curves
 from workbench.reports.units import Unit
-from workbench.reports.words import in_words, interval
+from workbench.reports.words import count, in_words, interval
 from workbench.storage.facts.diagnostics import Diagnostic
 
 LABELS = "labels"
@@ -56,7 +56,19 @@ def curve_chart(outlook: Outlook, curves: Curves, needed: Quantiles | None) -> C
                 role=Role.ACTIVE,
             ),
         ),
-        guides=(Guide(words="target", y=target),) if target else (),
+        guides=_guides(target, needed, end),
+    )
+
+
+def _guides(target: float | None, needed: Quantiles | None, end: float) -> tuple[Guide, ...]:
+    if target is None:
+        return ()
+    aim = Guide(words=f"target {in_words(target, Unit.SHARE)}", y=target)
+    if needed is None or needed.p50 is None or needed.p50 > end:
+        return (aim,)
+    return (
+        aim,
+        Guide(words=f"likely at {count(round(needed.p50), 'label')}", x=needed.p50, role=Role.FORECAST),
     )
 
 

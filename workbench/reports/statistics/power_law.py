@@ -97,13 +97,13 @@ def _palm_where(g: Floats, numbers: Floats) -> Floats:
 
 
 FAMILIES: tuple[Family, ...] = (
-    Family("power law", (Axis(0.08, 2.5, 16), Axis(0.01, 1.0, 5)), _power_left, _power_where, weight=3.0),
+    Family("power law", (Axis(0.08, 2.5, 16), Axis(1e-4, 1.0, 6)), _power_left, _power_where, weight=3.0),
     Family("exponential", (Axis(0.05, 5.0, 20),), _exponential_left, _exponential_where, weight=0.5),
-    Family("logistic", (Axis(0.02, 5.0, 14), Axis(0.4, 3.0, 6)), _logistic_left, _logistic_where),
-    Family("algebraic root", (Axis(0.02, 5.0, 14), Axis(0.4, 3.0, 6)), _root_left, _root_where),
+    Family("logistic", (Axis(0.005, 5.0, 16), Axis(0.4, 3.0, 6)), _logistic_left, _logistic_where),
+    Family("algebraic root", (Axis(0.005, 5.0, 16), Axis(0.4, 3.0, 6)), _root_left, _root_where),
     Family(
         "PALM",
-        (Axis(0.02, 10.0, 14), Axis(0.15, 1.5, 6), Axis(0.003, 1.0, 4)),
+        (Axis(0.005, 10.0, 14), Axis(0.15, 1.5, 6), Axis(1e-3, 1.0, 5)),
         _palm_left,
         _palm_where,
         tied=True,
@@ -174,8 +174,8 @@ def labels_where(
             gap = np.maximum(ceiling - start_P[rows], SMALLEST)
             wanted_P = (ceiling - target) / gap * highest_P
         # Where a curve is above the target from its first labels on, those are the answer.
-        inside_P = np.clip(wanted_P, SMALLEST, highest_P)
-        with np.errstate(over="ignore"):
+        inside_P = np.clip(wanted_P, SMALLEST, np.maximum(highest_P, SMALLEST))
+        with np.errstate(over="ignore", divide="ignore"):
             where_P = np.maximum(family.labels_where(inside_P, numbers_P_K), first)
         where_P = np.where(wanted_P >= highest_P, first, where_P)
         found_P[rows] = np.where(wanted_P > SMALLEST, where_P, np.inf)
