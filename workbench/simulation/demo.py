@@ -165,6 +165,9 @@ kind = "{kind}"
 per_annotation = 0.02
 per_hour = 18.0
 currency = "USD"
+
+[report]
+target = 0.95
 """
 
 
