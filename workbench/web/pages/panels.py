@@ -223,4 +223,4 @@ def choices_of(place: Place, at: datetime | None, panel: str, view: View) -> Cho
     if not points:
         return Choices()
     most = max(1000, round(points[-1].labels * 2, -3))
-    return Choices(labels=view.labels if view.labels is not None else min(1000, most), most_labels=most)
+    return Choices(labels=view.labels if view.labels is not None else most // 10, most_labels=most)

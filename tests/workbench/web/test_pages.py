@@ -1,0 +1,177 @@
+"""Every page of every project, and that templates use nothing but what is declared."""
+
+import importlib
+import json
+import pkgutil
+import re
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import jinja2
+import pytest
+from jinja2 import meta, nodes
+
+import workbench.web
+from tests.workbench.web.sites import FILLED, HOSTILE, MadeSite
+from workbench.reports.panels.catalog import PANELS
+from workbench.web.filters import GLOBALS, STATIC
+from workbench.web.panels import for_page
+from workbench.web.rendering import environment
+
+PROJECTS = (FILLED.name, "empty", "one-round", "failed")
+PARTS = ("", "/rounds", "/log", "/live")
+
+
+def _contexts() -> dict[str, list[type[Any]]]:
+    """Every record that names a template, by the template."""
+    found: dict[str, list[type[Any]]] = {}
+    for module in pkgutil.walk_packages(workbench.web.__path__, "workbench.web."):
+        if module.name.endswith(".errand"):
+            continue
+        for thing in vars(importlib.import_module(module.name)).values():
+            name = getattr(thing, "template", None)
+            if isinstance(thing, type) and is_dataclass(thing) and isinstance(name, str):
+                kinds = found.setdefault(name, [])
+                if thing not in kinds:
+                    kinds.append(thing)
+    return found
+
+
+def _trees(name: str) -> list[nodes.Template]:
+    """A template, and those that it is made from."""
+    loader = environment().loader
+    assert loader is not None
+    tree = environment().parse(loader.get_source(environment(), name)[0])
+    found = [tree]
+    for kind in (nodes.Extends, nodes.Include):
+        for other in tree.find_all(kind):
+            assert isinstance(other.template, nodes.Const), f"{name} takes in what is not written out"
+            found += _trees(other.template.value)
+    return found
+
+
+def _bound(tree: nodes.Template) -> set[str]:
+    """Names that a template gives itself: macros that it brings in, what loops and assignments name."""
+    brought = {
+        name for each in tree.find_all(nodes.FromImport) for name in each.names if isinstance(name, str)
+    }
+    stored = {name.name for name in tree.find_all(nodes.Name) if name.ctx in ("store", "param")}
+    return brought | stored
+
+
+@pytest.mark.parametrize("template", sorted(_contexts()))
+def test_a_template_names_nothing_that_its_record_does_not_declare(template: str) -> None:
+    trees = _trees(template)
+    named = {name for tree in trees for name in meta.find_undeclared_variables(tree)}
+    bound = {name for tree in trees for name in _bound(tree)} | set(GLOBALS)
+    for kind in _contexts()[template]:
+        declared = {field.name for field in fields(kind)}
+        assert named - bound <= declared, f"{template} for {kind.__name__}"
+
+
+def test_a_name_that_is_not_declared_is_an_error() -> None:
+    with pytest.raises(jinja2.UndefinedError):
+        environment().from_string("{{ nothing }}").render()
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("name", PROJECTS)
+def test_every_project_has_its_pages(open_site: MadeSite, name: str, part: str) -> None:
+    answer = open_site.ask(f"/projects/{open_site.slugs[name]}{part}")
+    assert answer.status_code == 200, answer.text
+    assert HOSTILE not in answer.text
+
+
+@pytest.mark.parametrize("panel", [panel.name for panel in PANELS])
+@pytest.mark.parametrize("name", PROJECTS)
+def test_every_project_has_a_page_for_every_panel(open_site: MadeSite, name: str, panel: str) -> None:
+    base = f"/projects/{open_site.slugs[name]}/panels/{panel}"
+    whole = open_site.ask(f"{base}?whole=true")
+    assert whole.status_code == 200, whole.text
+    assert HOSTILE not in whole.text
+    assert 'class="findings' in whole.text
+    for part in ("body", "card", "lead"):
+        assert open_site.ask(f"{base}/{part}").status_code == 200
+
+
+def test_a_panel_names_its_tables_charts_and_json_and_all_are_there(open_site: MadeSite) -> None:
+    for panel in PANELS:
+        base = f"{open_site.filled}/panels/{panel.name}"
+        told = open_site.ask(f"/api/v1{base}").json()
+        for table in told["tables"]:
+            file = open_site.ask(f"{base}/tables/{table['name']}.csv")
+            assert file.headers["content-type"] == "text/csv; charset=utf-8"
+            assert file.text.splitlines()[0].split(",") == [column["name"] for column in table["columns"]]
+        for chart in told["charts"]:
+            drawn = open_site.ask(f"{base}/charts/{chart['name']}.svg")
+            assert drawn.headers["content-type"] == "image/svg+xml"
+            assert "<script" not in drawn.text
+
+
+def test_a_spreadsheet_calculates_nothing_of_ours(open_site: MadeSite) -> None:
+    file = open_site.ask(f"{open_site.filled}/panels/coverage/tables/coverage.csv").text
+    assert "'=cmd|" in file
+    assert not re.search(r'(^|,)"?[=+@]', file, re.MULTILINE)
+
+
+@pytest.mark.parametrize("number", [0, 7, 8])
+def test_a_round_shows_its_picks_answers_and_events(open_site: MadeSite, number: int) -> None:
+    page = open_site.ask(f"{open_site.filled}/rounds/{number}").text
+    assert page.count('<td class="item">') == 30
+    assert "&lt;img src=x onerror=alert(2)&gt;" in page
+    assert "<img src=x" not in page
+    assert 'class="events"' in page
+
+
+def test_an_item_page_shows_why_who_and_what(open_site: MadeSite) -> None:
+    picks = open_site.ask(f"/api/v1{open_site.filled}/rounds/3/picks?limit=5").json()["picks"]
+    page = open_site.ask(f"{open_site.filled}/item?key={quote(picks[0]['item'])}").text
+    for words in ("This is item", "Why it was picked", "mutual information", "majority", "picked: "):
+        assert words.casefold() in page.casefold()
+
+
+def test_what_was_known_then_is_shown_as_it_was(open_site: MadeSite) -> None:
+    then = open_site.ask(f"{open_site.filled}/rounds?at=2026-03-05").text
+    assert "/rounds/3" in then
+    assert "/rounds/4" not in then
+    assert "As it was known at 2026-03-05 23:59:59 UTC" in then
+    assert open_site.ask(f"{open_site.filled}/rounds/6?at=2026-03-05").status_code == 404
+
+
+def test_the_trail_is_filtered_and_paged(open_site: MadeSite) -> None:
+    newest = open_site.ask(f"{open_site.filled}/log").text
+    assert newest.count("<li><time") > 20
+    only = open_site.ask(f"{open_site.filled}/log?kind=closed&round=2").text
+    assert only.count("<li><time") == 1
+    assert "There is no round 99" in open_site.ask(f"{open_site.filled}/log?round=99").text
+
+
+def test_no_page_names_an_outside_host(open_site: MadeSite) -> None:
+    for path in ("/", open_site.filled, f"{open_site.filled}/panels/coverage?whole=true", "/sign-in"):
+        text = open_site.ask(path).text.replace("http://www.w3.org/2000/svg", "")
+        assert not re.search(r"(?:src|href|action)=\"(?:https?:)?//", text)
+
+
+def test_json_in_a_page_can_not_end_its_element() -> None:
+    written = for_page({"a": "</script><script>alert(1)</script>", "b": "<!--", "c": "&\u2028"})
+    assert not set("<>&") & set(written)
+    assert json.loads(written)["a"] == "</script><script>alert(1)</script>"
+
+
+def test_what_is_shipped_from_others_is_named_with_its_licence() -> None:
+    folder = STATIC / "vendor"
+    readme = (folder / "README.md").read_text()
+    for file in folder.glob("*.js"):
+        assert f"`{file.name}`" in readme
+        assert (folder / f"{file.name.removesuffix('.js').removesuffix('.min')}.LICENSE.txt").exists()
+
+
+def test_pages_hold_no_script_and_no_style_of_their_own() -> None:
+    for path in (Path(workbench.web.__file__).parent / "templates").rglob("*.html"):
+        text = path.read_text()
+        assert not re.search(r"<style|\sstyle=|\son\w+=|javascript:|hx-on|\bjs:", text), path.name
+        assert all(
+            "src=" in tag or 'type="application/json"' in tag for tag in re.findall(r"<script[^>]*>", text)
+        )
