@@ -51,6 +51,7 @@ FILLED = (
     ),
 )
 INDEXES = (
+    ("label", ["item_id", "current"]),
     ("round_move", ["round_id"]),
     ("task_move", ["task_id"]),
     ("task_move", ["at"]),

@@ -198,4 +198,6 @@ label = sa.Table(
     sa.Column("superseded_at", UtcDateTime),
     sa.UniqueConstraint("item_id", "revision"),
     sa.Index("ix_label_current", "current"),
+    # Without it SQLite goes through all current labels for each of the tasks that wait.
+    sa.Index("ix_label_item_id_current", "item_id", "current"),
 )
