@@ -15,7 +15,7 @@ from workbench.storage import tables as t
 from workbench.storage.facts.facts import Facts
 from workbench.storage.store import Store, Transaction
 
-MADE = MadeUp(rounds=3, batch=12, pool=400, test_items=30, open_round=True)
+MADE = MadeUp(foreseen=0, rounds=3, batch=12, pool=400, test_items=30, open_round=True)
 #: Before everything, in the middle of a round, between two, while the last is open, and now.
 MOMENTS = [timedelta(days=days) for days in (-1, 0.03, 0.9, 1.3, 2.0001, 3.1, 400)]
 

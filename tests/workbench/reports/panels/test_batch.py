@@ -16,7 +16,7 @@ from workbench.reports.panels.batch_rows import OrderRow
 from workbench.reports.panels.batch_words import order
 from workbench.storage.store import Store
 
-SMALL = MadeUp(rounds=3, batch=24, pool=400, test_items=40)
+SMALL = MadeUp(foreseen=0, rounds=3, batch=24, pool=400, test_items=40)
 
 
 def _read(store: Store, what: MadeUp, days: float = 400, number: int | None = None) -> Reading:

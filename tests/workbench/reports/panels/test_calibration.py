@@ -16,7 +16,7 @@ from workbench.reports.panels.calibration import Calibration
 from workbench.reports.panels.calibration_words import samples, samples_needed, short_verdict
 from workbench.storage.store import Store
 
-SMALL = MadeUp(rounds=3, batch=60, pool=800, test_items=1500)
+SMALL = MadeUp(foreseen=0, rounds=3, batch=60, pool=800, test_items=1500)
 
 
 def _read(store: Store, what: MadeUp, days: float = 400) -> Reading:

@@ -19,7 +19,7 @@ from workbench.reports.statistics.regions import regions
 from workbench.storage.maps import PoolMap, pack_map
 from workbench.storage.store import Store
 
-SMALL = MadeUp(rounds=3, batch=30, pool=500, test_items=300)
+SMALL = MadeUp(foreseen=0, rounds=3, batch=30, pool=500, test_items=300)
 
 
 def _read(store: Store, what: MadeUp, days: float = 400) -> Reading:
