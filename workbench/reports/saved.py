@@ -147,9 +147,10 @@ def _interval(found: Estimate, unit: Unit) -> str:
     """A value with its interval, which may be open."""
     if found.low is not None and found.high is not None:
         return interval(found.value, found.low, found.high, unit)
+    value = "" if found.value is None else f"{in_words(found.value, unit)}, "
     if found.low is not None:
-        return f"at least {in_words(found.low, unit)}"
-    return f"at most {in_words(found.high, unit)}" if found.high is not None else "anything"
+        return f"{value}at least {in_words(found.low, unit)}"
+    return f"{value}at most {in_words(found.high, unit)}" if found.high is not None else "anything"
 
 
 def caveats(pair: Pair, left_out: int) -> Sequence[Finding]:

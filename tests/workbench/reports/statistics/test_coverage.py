@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from tests.workbench.reports.statistics.simulated import Simulated, hits, pools, projects
+from tests.workbench.reports.statistics.simulated import KINDS, Kind, Simulated, hits, pools, projects
 from workbench.reports.statistics.curves import Curve
 from workbench.reports.statistics.lure import together, weigh
 from workbench.reports.statistics.proportions import paired_band, wilson_band
@@ -93,31 +93,46 @@ def test_a_paired_difference_holds_the_true_one_in_88_to_92_of_100() -> None:
     assert 0.88 <= np.mean(held) <= 0.92
 
 
-@pytest.mark.parametrize(("pool", "drawn", "error"), [(500, 50, 0.2), (1000, 100, 0.2), (1000, 200, 0.15)])
-def test_lure_holds_the_pools_accuracy_in_88_to_92_of_100(pool: int, drawn: int, error: float) -> None:
-    rng = np.random.default_rng([SEED, drawn])
-    held = []
-    for _ in range(PROJECTS // 200):
-        for true, wrong_M, proposal_M in zip(
-            *pools(rng, 200, pool=pool, drawn=drawn, error=error), strict=True
-        ):
-            found = weigh(wrong_M, proposal_M, pool, LEVEL)
-            assert found is not None
-            held.append(found.low <= 1 - true <= found.high)
-    assert 0.88 <= np.mean(held) <= 0.92
+@pytest.fixture(scope="module")
+def lure_held() -> dict[Kind, list[bool]]:
+    """Of each kind of pools, whether the interval held the true accuracy wherever it is shown."""
+    rng = np.random.default_rng(SEED)
+    held: dict[Kind, list[bool]] = defaultdict(list)
+    for kind in KINDS:
+        for _ in range(PROJECTS // 200):
+            for true, wrong_M, proposal_M in zip(*pools(rng, kind, 200 // len(KINDS) + 1), strict=True):
+                found = weigh(wrong_M, proposal_M, kind.pool, LEVEL)
+                assert found is not None
+                if found.shown:
+                    held[kind].append(found.low <= 1 - true <= found.high)
+    return held
 
 
-def test_rounds_together_hold_their_mean_accuracy_in_88_to_92_of_100() -> None:
-    """Ten rounds of 18 chosen items, each of another model and a pool of its own."""
+def test_lure_holds_the_pools_accuracy_in_88_to_92_of_100_pools_of_all_kinds(
+    lure_held: dict[Kind, list[bool]],
+) -> None:
+    assert 0.88 <= np.mean([np.mean(held) for held in lure_held.values()]) <= 0.92
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_lure_holds_the_accuracy_of_no_kind_of_pool_in_less_than_82_of_100(
+    kind: Kind, lure_held: dict[Kind, list[bool]]
+) -> None:
+    """Errors of items that are hardly ever drawn can not be seen; with many draws that costs some points."""
+    assert np.mean(lure_held[kind]) >= 0.82
+
+
+def test_rounds_together_hold_their_mean_accuracy_in_at_least_88_of_100() -> None:
+    """Ten rounds of 18 chosen items, each of another model and a pool of its own: on the safe side."""
     rng = np.random.default_rng(SEED)
     held = []
-    for _ in range(PROJECTS // 20):
-        true_K, wrong_K_M, proposal_K_M = pools(rng, 200, pool=400, drawn=18, error=0.2)
-        found = [weigh(*one, 400, LEVEL) for one in zip(wrong_K_M, proposal_K_M, strict=True)]
-        for first in range(0, 200, 10):
+    for _ in range(PROJECTS // 80):
+        true_K, wrong_K_M, proposal_K_M = pools(rng, KINDS[0], 100)
+        found = [weigh(*one, KINDS[0].pool, LEVEL) for one in zip(wrong_K_M, proposal_K_M, strict=True)]
+        for first in range(0, 100, 10):
             whole = together([one for one in found[first : first + 10] if one is not None], LEVEL)
             held.append(whole.low <= 1 - true_K[first : first + 10].mean() <= whole.high)
-    assert 0.88 <= np.mean(held) <= 0.92
+    assert np.mean(held) >= 0.88
 
 
 def test_the_random_share_holds_the_mean_accuracy_of_its_rounds_in_88_to_92_of_100() -> None:
