@@ -6,11 +6,13 @@ from urllib.parse import quote
 
 import httpx
 import pytest
+from fastapi.routing import APIRoute
 
 from tests.workbench.web.sites import PEOPLE, MadeSite
 from workbench.domain.errors import TokenProblem
 from workbench.domain.roles import Role
 from workbench.storage.tables import token, web_session
+from workbench.web.app import API, GUARDED, OPEN
 from workbench.web.pages.signing import local
 from workbench.web.security.access import COOKIE
 from workbench.web.security.limits import FREE, MOST_A_MINUTE, MOST_ADDRESSES, Limiter, network
@@ -46,14 +48,21 @@ def test_nothing_is_shown_to_whoever_has_no_token(guarded_site: MadeSite, path: 
 
 
 def test_every_route_but_the_open_ones_asks_who_is_there(guarded_site: MadeSite) -> None:
-    free = {"/sign-in", "/sign-out", "/health", "/api/openapi.json", "/static"}
-    for route in guarded_site.app.routes:
-        path = getattr(route, "path", "")
-        if not path or path in free:
-            continue
-        for method in getattr(route, "methods", None) or ["GET"]:
-            asked = re.sub(r"\{[^}]*\}", "1", path)
-            assert guarded_site.ask(asked, method).status_code in (303, 401, 405), f"{method} {path}"
+    routes = [route for router in (*GUARDED, *API) for route in router.routes if isinstance(route, APIRoute)]
+    assert len(routes) > 30
+    for route in routes:
+        for method in route.methods:
+            answer = guarded_site.ask(re.sub(r"\{[^}]*\}", "1", route.path), method)
+            assert answer.status_code == (303 if method == "GET" and "/api/" not in route.path else 401)
+
+
+def test_there_is_no_other_way_in(guarded_site: MadeSite) -> None:
+    others = {path for route in guarded_site.app.routes if (path := getattr(route, "path", None)) is not None}
+    assert others == {"/api/openapi.json", "/health", "/static"}
+    assert {route.path for router in OPEN for route in router.routes if isinstance(route, APIRoute)} == {
+        "/sign-in",
+        "/sign-out",
+    }
 
 
 def test_only_the_digest_of_a_token_is_kept(guarded_site: MadeSite) -> None:
