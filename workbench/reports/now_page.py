@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from workbench.config.model import Config
-from workbench.domain.absence import in_words, title
+from workbench.domain.absence import title
 from workbench.domain.decisions import decide
 from workbench.domain.pseudonyms import Names, open_names
 from workbench.domain.records import Event, Project
@@ -108,7 +108,7 @@ def now_page(tx: Transaction, project: Project, config: Config | None, names: Na
         workers=tuple(f"{found.name if shown else 'A worker'} {found.doing or 'waits'}" for found in living),
         looked_after=looked_after(schedule, living, tx.now),
         away=tuple(
-            f"{title(a.labeler)} has not answered for {in_words((tx.now - a.since).total_seconds())}; "
+            f"{title(a.labeler)} has not answered since {a.since:%Y-%m-%d %H:%M} UTC; "
             f"it was tried {a.attempts} times"
             for a in tx.projects.absences(project.id)
         ),

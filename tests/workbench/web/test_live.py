@@ -234,12 +234,12 @@ def test_what_is_streamed_is_one_line_of_plain_letters_whatever_people_wrote(des
         tx.schedules.pause(project.id, "\u2028\r\n\ndata: {}\n<script>alert(1)</script> Zürich 猫")
 
     async def first() -> bytes:
-        from workbench.web.pages.watching import news_of
+        from workbench.web.pages.watching import Watcher
         from workbench.web.security.visitors import Visitor
 
         (place,) = desk.site.places()
         visitor = Visitor(name="otto", role=Role.OPERATOR)
-        stream: Any = desk.desk.live.listen(KEY, "x", lambda: news_of(desk.desk, place, visitor), None)
+        stream: Any = desk.desk.live.listen(KEY, "x", Watcher(desk.desk, place, visitor), None)
         await anext(stream)
         found: bytes = await anext(stream)
         await stream.aclose()

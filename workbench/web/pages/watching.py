@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, ClassVar
 
 from fastapi import APIRouter, Header
@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse, StreamingResponse
 
 from workbench.domain.roles import Role
 from workbench.reports.now_page import Now, now_page
+from workbench.storage.store import Transaction
 from workbench.web.desk import Desk, DeskHere
 from workbench.web.doing import Act, possible
 from workbench.web.errands import Errand
@@ -26,6 +27,7 @@ router = APIRouter(include_in_schema=False)
 #: Proxies pass every line on at once; nobody keeps any.
 STREAMED = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 LONGEST_MARK = 40
+LOOK_AGAIN = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,15 +112,43 @@ async def events(
     who = visitor.session or f"{visitor.name} at {address_of(request)}"
     desk.live.check(who)
     key = (id(place.store), place.project.id, visitor.sees_names)
-    stream = desk.live.listen(key, who, lambda: news_of(desk, place, visitor), last_event_id)
+    stream = desk.live.listen(key, who, Watcher(desk, place, visitor), last_event_id)
     return StreamingResponse(stream, media_type="text/event-stream", headers=STREAMED)
 
 
-def news_of(desk: Desk, place: Place, visitor: Visitor) -> str:
-    """What is said to everybody with this visitor's rights; nothing in it is this visitor's own."""
-    status = status_of(desk, place, visitor)
-    html = Renderer().text(status)
-    return json.dumps({"mark": _mark(status), "words": status.now.words, "html": html})
+@dataclass(slots=True, eq=False)
+class Watcher:
+    """Says what is going on to everybody with the same rights; nothing in it is a visitor's own.
+
+    It looks at the database's fingerprint first: most of the time nothing has changed.
+    """
+
+    desk: Desk
+    place: Place
+    visitor: Visitor
+    _seen: object = None
+    _read_at: datetime | None = None
+    _said: str = ""
+
+    def __call__(self) -> str:
+        """What is said now."""
+        with self.place.store.read() as tx:
+            seen, now = self._fingerprint(tx), tx.now
+        # Some words depend on the time alone: a worker falls silent, a lease ends.
+        if self._read_at is None or seen != self._seen or abs(now - self._read_at) > LOOK_AGAIN:
+            status = status_of(self.desk, self.place, self.visitor)
+            html = Renderer().text(status)
+            self._said = json.dumps({"mark": _mark(status), "words": status.now.words, "html": html})
+            self._seen, self._read_at = seen, now
+        return self._said
+
+    def _fingerprint(self, tx: Transaction) -> object:
+        newest = tx.rounds.newest(self.place.project.id)
+        held = newest and (newest.id, newest.state, newest.lease_owner, newest.advance, newest.error)
+        schedule = tx.schedules.get(self.place.project.id)
+        workers = [(found.name, found.doing) for found in tx.workers.all()]
+        away = tx.projects.absences(self.place.project.id)
+        return tx.pulse, held, schedule, workers, away, self.desk.errands.last(self.place)
 
 
 def part_of(desk: Desk, place: Place, visitor: Visitor) -> LivePart:
