@@ -1,6 +1,7 @@
 """Every round as it stood, and where its time went."""
 
 from collections import defaultdict
+from dataclasses import replace
 from datetime import datetime
 from itertools import groupby
 
@@ -40,7 +41,7 @@ def round_rows(facts: Facts, rounds: list[RoundThen]) -> list[RoundRow]:
     spent = _seconds(facts.rounds.moves(), facts.at)
     return [
         _row(
-            one,
+            replace(one, error=facts.words(one.error)) if one.error else one,
             states.get(one.id, {}),
             reasons.get(one.id, {}) if one.has_chosen else {},
             spent.get(one.id, {}),
