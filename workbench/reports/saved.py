@@ -24,6 +24,11 @@ from workbench.reports.words import count, in_words, interval
 
 TONES = {BETTER: Tone.GOOD, WORSE: Tone.BAD, NOT_SHOWN: Tone.UNKNOWN}
 AHEAD = {BETTER: "choosing was ahead of random", WORSE: "random was ahead of choosing"}
+ANSWERS = {
+    BETTER: "Choosing beat random here",
+    WORSE: "Random beat choosing here",
+    NOT_SHOWN: "Whether choosing beat random here is not shown",
+}
 LABELS, SHARES, POINTS, TIMES = "labels", "share", "difference of shares", "times"
 
 
@@ -56,9 +61,11 @@ def savings(pair: Pair, target: float | None, level: float) -> Measures | str:
         return "the labels of both arms do not overlap yet: close one more round"
     told = _Told(pair, over, level)
     at_target = told.at_target(target) if target is not None else []
-    parts = [*at_target, told.at_last(over), *told.areas(over), told.faster(over)]
-    findings = [part.finding for part in parts if part.finding is not None]
-    return Measures([part.row for part in parts], findings)
+    at_last, areas, faster = told.at_last(over), told.areas(over), told.faster(over)
+    # Who reads one sentence reads whether choosing beat random.
+    told_first = [*areas, at_last, *at_target, faster]
+    findings = [part.finding for part in told_first if part.finding is not None]
+    return Measures([part.row for part in (*at_target, at_last, *areas, faster)], findings)
 
 
 class _Part(NamedTuple):
@@ -113,10 +120,8 @@ class _Told(NamedTuple):
     def _area(self, gap: Estimate, shown: str) -> Finding:
         said = interval(gap.value, gap.low, gap.high, Unit.POINTS, n=self.pair.items)
         span = f"{in_words(int(self.over.low), Unit.COUNT)} to {count(int(self.over.high), 'label')}"
-        words = f"In the mean over {span} the accuracy of choosing minus that of random is {said}"
-        if shown == NOT_SHOWN:
-            return Finding(f"{words}: a difference is not shown.", Tone.UNKNOWN)
-        return Finding(f"{words}.", TONES[shown])
+        words = f"{ANSWERS[shown]}: in the mean over {span} its accuracy minus that of random is {said}"
+        return Finding(f"{words} ({in_words(self.level, Unit.SHARE, n=1)} interval).", TONES[shown])
 
     def faster(self, over: Shared) -> _Part:
         found = speed_up(self.pair.active, self.pair.random, over, self.level)

@@ -20,7 +20,11 @@ def wilson_band(share_R: Floats, n_R: Floats, level: float) -> Band:
 
     Wilson 1927, https://doi.org/10.1080/01621459.1927.10502953.
     """
-    z = float(ndtri(0.5 + level / 2))
+    return wilson_reaching(share_R, n_R, float(ndtri(0.5 + level / 2)))
+
+
+def wilson_reaching(share_R: Floats, n_R: Floats, z: float) -> Band:
+    """Compute the same, ``z`` standard errors to each side."""
     spread_R = z * z / n_R
     centre_R = (share_R + spread_R / 2) / (1 + spread_R)
     reach_R = z / (1 + spread_R) * np.sqrt(share_R * (1 - share_R) / n_R + spread_R / (4 * n_R))

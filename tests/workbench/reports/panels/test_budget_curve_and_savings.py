@@ -88,6 +88,7 @@ def test_choosing_that_needs_half_of_the_labels_is_said_to_be_ahead(store: Store
     for measure in ("labels saved at target", "labels saved at what both reached", "speed-up factor"):
         assert rows[measure].verdict == "choosing was better"
         assert rows[measure].low < rows[measure].value < rows[measure].high
+    assert reading.findings[0].words.startswith("Choosing beat random here: ")
     assert "choosing was ahead of random" in _words(reading)
     assert "nothing of the luck of another seed" in _words(reading)
 
@@ -98,12 +99,14 @@ def test_choosing_that_is_no_better_is_not_shown(store: Store) -> None:
     assert rows["speed-up factor"].verdict == "not shown"
     assert rows["labels saved at what both reached"].verdict == "not shown"
     assert "Not shown: a speed-up" in _words(reading)
+    assert reading.findings[0].words.startswith("Whether choosing beat random here is not shown: ")
     assert Tone.GOOD not in {finding.tone for finding in reading.findings}
 
 
 def test_random_that_is_better_is_said_so(store: Store) -> None:
     reading = _read(store, _project(store, replace(AHEAD, waste=0.5)), Savings())
     assert _saved(reading)["area under the curve, chosen minus random"].verdict == "random was better"
+    assert reading.findings[0].words.startswith("Random beat choosing here: ")
     assert "random was ahead of choosing" in _words(reading)
 
 
