@@ -168,4 +168,4 @@ def together(found: list[Weighed], level: float) -> Weighed:
     effective = max(spread / variance if variance > 0 else plain, 1.0)
     low, high = _band(accuracy, effective, int(n_K.sum()), level)
     represented = float(share_K @ [one.represented for one in found])
-    return Weighed(accuracy, float(low[0]), float(high[0]), int(n_K.sum()), variance, effective, represented)
+    return Weighed(accuracy, low, high, int(n_K.sum()), variance, effective, represented)
