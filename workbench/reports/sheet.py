@@ -7,6 +7,8 @@ from workbench.reports.panel import Table
 from workbench.reports.units import Column, Unit
 from workbench.reports.words import cell, cell_interval, heading
 
+#: A text, a word of more letters needs a wide column.
+LONG, UNBROKEN = 40, 22
 WORDS = (Unit.TEXT, Unit.PERSON, Unit.ITEM)
 
 
@@ -50,6 +52,18 @@ class Sheet(NamedTuple):
     def is_list(self) -> bool:
         """Whether it is one row of many values: better read as a list."""
         return self.total == 1 and len(self.heads) > 3
+
+    @property
+    def shapes(self) -> dict[str, str]:
+        """Columns that need room: ``long`` for sentences, ``unbroken`` for words that no line holds."""
+        found = {}
+        for place, head in enumerate(self.heads):
+            texts = [row[place].words for row in self.rows]
+            if any(len(word) > UNBROKEN for text in texts for word in text.split(" ")):
+                found[head.name] = "unbroken"
+            elif any(len(text) > LONG for text in texts):
+                found[head.name] = "long"
+        return found
 
     @property
     def left_out(self) -> str:

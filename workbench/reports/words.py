@@ -74,7 +74,7 @@ def count(value: int, one: str, many: str | None = None) -> str:
 
 def heading(name: str, unit: Unit, currency: str = "") -> str:
     """Say what a column or an axis holds; the unit where its values do not."""
-    words = name.replace("_", " ")
+    words = "items" if name == "n" else name.replace("_", " ")
     words = re.sub(r"\bseconds\b", "time", words) if unit is Unit.SECONDS else words
     if unit is Unit.MONEY and currency:
         return f"{words}, {currency}"

@@ -21,6 +21,8 @@ MOST_ROWS: Final = 100
 #: Tables of so few rows are open from the beginning.
 OPEN_ROWS: Final = 12
 LONGEST: Final = 120
+#: More findings than these come behind the charts.
+FIRST: Final = 3
 #: A sign and a word for each tone.
 SIGNS: Final = {
     Tone.GOOD: ("✓", "good"),
@@ -55,7 +57,8 @@ class Part(NamedTuple):
     name: str
     title: str
     sentence: str
-    findings: tuple[Said, ...]
+    first: tuple[Said, ...]
+    further: tuple[Said, ...]
     pictures: tuple[Picture, ...]
     sheets: tuple[Sheet, ...]
 
@@ -109,14 +112,16 @@ def _page(report: Report) -> Page:
 
 def _part(panel: PanelReading, currency: str) -> Part:
     reading = panel.reading
+    findings = tuple(
+        Said(finding.tone.name.lower(), *SIGNS[finding.tone], tied(plain(finding.words)))
+        for finding in reading.findings
+    )
     return Part(
         name=panel.name,
         title=panel.title,
         sentence=panel.sentence,
-        findings=tuple(
-            Said(finding.tone.name.lower(), *SIGNS[finding.tone], tied(plain(finding.words)))
-            for finding in reading.findings
-        ),
+        first=findings[:FIRST] if reading.charts else findings,
+        further=findings[FIRST:] if reading.charts else (),
         pictures=tuple(
             Picture(
                 plain(chart.title),
