@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from workbench.reports.limits import judged_caps, judged_deadline, judged_target, judged_worth
 from workbench.reports.outlook import Outlook, outlook_of
+from workbench.reports.rule_words import told
 from workbench.reports.stopping_record import STOPPING, Judged, Says, judged
 from workbench.storage.facts.facts import Facts
 
@@ -54,7 +55,7 @@ def heard(facts: Facts) -> Heard:
     return Heard(
         limits=_limits(outlook),
         worth=judged_worth(outlook),
-        rules=tuple(judged(kept.content)) if kept else (),
+        rules=tuple(map(told, judged(kept.content))) if kept else (),
         round_number=kept.round_number if kept else None,
         measured=outlook.trusted is not None,
     )

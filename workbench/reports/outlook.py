@@ -62,7 +62,6 @@ class Outlook:
     pace: Pace | None
     most: float
     at: datetime
-    closed_at: datetime
 
     @property
     def newest(self) -> BudgetPoint | None:
@@ -98,7 +97,9 @@ class Outlook:
         labels_D = np.broadcast_to(np.asarray(labels, np.float64), self.pace.seconds_D.shape)
         seconds_D = labels_D * self.pace.seconds_D
         answers_D = labels_D * self.pace.annotations_D
-        cost_D = answers_D * self.terms.per_annotation + seconds_D / 3600 * self.terms.per_hour
+        cost_D = _priced(answers_D, self.terms.per_annotation) + _priced(
+            seconds_D / 3600, self.terms.per_hour
+        )
         days_D = None if self.pace.days_D is None else labels_D * self.pace.days_D
         return Taken(labels_D, cost_D, seconds_D, days_D)
 
@@ -110,10 +111,13 @@ class Outlook:
         return np.where(needed_D > self.most, np.inf, np.maximum(needed_D - self.newest.labels, 0))
 
     def day(self, days: float) -> datetime | None:
-        """The day so far after the newest round, never before the moment; None beyond the calendar."""
-        if days > (LAST_DAY - self.closed_at).total_seconds() / DAY:
-            return None
-        return max(self.closed_at + timedelta(days=days), self.at)
+        """The day so far after the moment; None beyond the calendar."""
+        return None if days > (LAST_DAY - self.at).total_seconds() / DAY else self.at + timedelta(days=days)
+
+
+def _priced(amount_D: Floats, price: float) -> Floats:
+    """Without a price labels without end cost nothing, too."""
+    return amount_D * price if price else np.zeros_like(amount_D)
 
 
 def no_forecast(outlook: Outlook) -> str:
@@ -143,7 +147,6 @@ def outlook_of(facts: Facts) -> Outlook:
         pace=pace_of(spent, rounds[0].created_at if rounds else None, DRAWS, seed),
         most=_most(points, rounds),
         at=facts.at,
-        closed_at=spent[-1].at if spent else facts.at,
     )
 
 

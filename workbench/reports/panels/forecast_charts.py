@@ -32,8 +32,8 @@ def curve_chart(outlook: Outlook, curves: Curves, needed: Quantiles | None) -> C
     return Chart(
         name="forecast",
         title="Where the accuracy is going",
-        summary=f"{now:,} labels have brought {in_words(points[-1].value, Unit.SHARE)}; "
-        f"{end:,.0f} are expected to bring {words}.{aim}",
+        summary=f"{count(now, 'label')} have brought {in_words(points[-1].value, Unit.SHARE)}; "
+        f"{in_words(round(end), Unit.COUNT)} are expected to bring {words}.{aim}",
         x=Axis(title=LABELS, unit=Unit.COUNT),
         y=Axis(title="accuracy", unit=Unit.SHARE),
         marks=(
@@ -132,7 +132,8 @@ def history_chart(kept: Sequence[Diagnostic], target: float | None) -> Chart | N
     return Chart(
         name="forecast_history",
         title="Labels until the target, as each round saw it",
-        summary=f"Round {rounds[0]} expected {middle[0]:,.0f} labels, round {rounds[-1]} {middle[-1]:,.0f}.",
+        summary=f"Round {rounds[0]} expected {count(round(middle[0]), 'label')}, round {rounds[-1]} "
+        f"{in_words(round(middle[-1]), Unit.COUNT)}.",
         x=Axis(title="round", unit=Unit.ROUND),
         y=Axis(title="labels until the target", unit=Unit.COUNT, low=0.0),
         marks=(

@@ -33,7 +33,7 @@ class Row:
     accuracy: Share | None
     accuracy_low: Share | None
     accuracy_high: Share | None
-    n: Count
+    held_out: Count
     labels: Count
     more_labels: Count | None
     annotations: Count
@@ -125,7 +125,7 @@ def _row(outlook: Outlook, decision: Decision, cost: LastPoint | None) -> Row:
         accuracy=measured.value if measured else None,
         accuracy_low=measured.low if measured else None,
         accuracy_high=measured.high if measured else None,
-        n=measured.n if measured else 0,
+        held_out=measured.n if measured else 0,
         labels=point.labels,
         more_labels=None if more is None else round(more),
         annotations=point.annotations,

@@ -22,9 +22,9 @@ from workbench.reports.statistics.truncated import truncated_normal
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
-#: Scatter of a training run, and how likely each is beforehand: half-Cauchy of half a point of accuracy.
+#: Scatter of a training run, and how likely each is beforehand: half-Cauchy of 0.3 points of accuracy.
 SCATTERS = 0.001 * 2.0 ** np.arange(8)
-USUAL_SCATTER = 0.005
+USUAL_SCATTER = 0.003
 #: Overlaps that are tried where it is not known.
 OVERLAPS = (0.3, 0.6, 0.9)
 #: More rounds than these are put together with their neighbours.

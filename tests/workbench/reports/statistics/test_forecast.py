@@ -17,7 +17,7 @@ from tests.workbench.reports.statistics.simulated import hits
 from workbench.reports.statistics.forecast import Curves, band_of, fit_curve
 from workbench.reports.statistics.overlap import overlap_of
 
-PROJECTS = int(os.environ.get("FORECAST_PROJECTS", "300"))
+PROJECTS = int(os.environ.get("FORECAST_PROJECTS", "240"))
 LONG = PROJECTS >= 2000
 BATCH = 20.0
 PLACES = ("in the middle", "at the last round", "at 1.5 times its labels", "at twice its labels")
