@@ -182,3 +182,7 @@ def test_every_old_report_can_be_made_again(story: Story) -> None:
     assert len(told) > 10
     for printed in story.printed:
         assert _text(story.report(printed.at)) == printed.text, printed.after
+    last = story.report()
+    (integrity,) = (panel.reading.tables[0] for panel in last.panels if panel.name == "integrity")
+    reconciled = {row.check: (row.found, row.state) for row in integrity.rows}
+    assert reconciled["difference between database and labeler"] == (0, "in order")

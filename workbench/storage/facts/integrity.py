@@ -74,7 +74,6 @@ class IntegrityFacts:
         """How much there is of everything, by noun."""
         of_project = round_.c.project_id == self._moment.project.id
         at = self._moment.at
-        items = {f"items in the split '{split}'": self._count(item, self._items(split)) for split in Split}
         by_round = {
             "measurements": (metric, self._moment.known(metric.c.created_at)),
             "prediction sets": (prediction_set, prediction_set.c.created_at <= at),
@@ -88,7 +87,7 @@ class IntegrityFacts:
         }
         chosen = selection.c.round_id.in_(self._moment.chosen_rounds())
         return {
-            **items,
+            **self._items_by_split(),
             **{
                 name: self._count(table, table.c.project_id == self._moment.project.id, known)
                 for name, (table, known) in own.items()
@@ -130,6 +129,17 @@ class IntegrityFacts:
             .order_by(annotation.c.id)
         )
         return [Invalid(*row) for row in rows]
+
+    def _items_by_split(self) -> dict[str, int]:
+        removed_later = item.c.removed_at > self._moment.at
+        split = sa.case((removed_later, item.c.removed_from), else_=item.c.split)
+        rows = self._moment.connection.execute(
+            sa.select(split.label("split"), sa.func.count().label("n"))
+            .where(item.c.project_id == self._moment.project.id, self._moment.known(item.c.created_at))
+            .group_by(split)
+        )
+        found = {row.split: row.n for row in rows}
+        return {f"items in the split '{name}'": found.get(name, 0) for name in Split}
 
     def _items(self, split: Split) -> sa.ColumnElement[bool]:
         return sa.and_(
