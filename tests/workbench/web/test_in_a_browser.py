@@ -1,5 +1,6 @@
 """Every page in a real browser: quiet, by itself, open to everybody, harmless whatever is in the pool."""
 
+import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -20,7 +21,8 @@ AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text()
 GRAVE = {"serious", "critical"}
 DESKTOP: dict[str, Any] = {"viewport": {"width": 1360, "height": 900}}
 PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
-#: Every project with every panel in CI; these are enough for what the long form looks at in every way.
+#: The long form looks at every project in every way.
+EVERYTHING = "BROWSER_EVERYTHING" in os.environ
 NAMES = [panel.name for panel in PANELS]
 
 
@@ -50,8 +52,15 @@ class Watched:
     def open(self, path: str) -> "Page":
         """Open a page and wait until all that comes later has come."""
         self.page.goto(self.base + path)
-        self.page.wait_for_function("!document.querySelector('.waiting, .htmx-request')")
-        return self.page
+        return self.until("!document.querySelector('.waiting, .htmx-request')")
+
+    def until(self, truth: str) -> "Page":
+        """Wait until an expression holds; playwright's own way needs eval, which our policy forbids."""
+        for _ in range(1000):
+            if self.page.evaluate(truth):
+                return self.page
+            self.page.wait_for_timeout(20)
+        raise AssertionError(f"{self.page.url}: never {truth}")
 
     def see_all(self) -> "Page":
         """Scroll through the page, and wait for its charts."""
@@ -59,11 +68,10 @@ class Watched:
             "async () => { for (let y = 0; y <= document.body.scrollHeight; y += 600) { scrollTo(0, y);"
             " await new Promise(requestAnimationFrame); } scrollTo(0, 0); }"
         )
-        self.page.wait_for_function(
+        return self.until(
             "[...document.querySelectorAll('figure[data-chart]')]"
             ".every((figure) => figure.matches('.drawn') || !figure.checkVisibility())"
         )
-        return self.page
 
     def grave(self) -> list[str]:
         """What axe finds that keeps somebody out."""
@@ -135,12 +143,12 @@ def paths(site: MadeSite, name: str) -> list[str]:
     ]
 
 
-def check(watched: Watched, path: str) -> None:
+def check(watched: Watched, path: str, *, axe: bool = True) -> None:
     """A page complains of nothing, keeps nobody out, and runs nothing of what it shows."""
     watched.complaints.clear()
     watched.open(path)
     watched.see_all()
-    grave = watched.grave()
+    grave = watched.grave() if axe else []
     assert watched.complaints == [], path
     assert watched.dialogs == [], path
     assert grave == [], f"{path}\n" + "\n".join(grave)
@@ -148,9 +156,8 @@ def check(watched: Watched, path: str) -> None:
 
 @pytest.mark.parametrize("name", [FILLED.name, "empty", "one-round", "failed"])
 def test_every_page_is_quiet_and_open_to_everybody(desktop: Watched, site: MadeSite, name: str) -> None:
-    check(desktop, "/")
-    for path in paths(site, name):
-        check(desktop, path)
+    for path in ["/", *paths(site, name)]:
+        check(desktop, path, axe=name == FILLED.name or EVERYTHING)
 
 
 def test_every_page_fits_a_phone_and_the_dark(phone: Watched, site: MadeSite) -> None:
@@ -199,7 +206,7 @@ def test_the_theme_is_switched_and_charts_follow(desktop: Watched, site: MadeSit
     ink = f"getComputedStyle(document.querySelector({line!r})).stroke"
     light = page.evaluate(ink)
     page.click("#theme")
-    page.wait_for_function(f"{ink} !== {light!r}")
+    desktop.until(f"{ink} !== {light!r}")
     page.reload()
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
     page.click("#theme")
@@ -224,7 +231,7 @@ def test_the_slider_asks_what_the_next_labels_would_bring(desktop: Watched, site
     before = page.inner_text("#panel-body")
     with page.expect_response(lambda answer: "/body?labels=" in answer.url):
         page.locator("#labels").press("End")
-    page.wait_for_function(f"document.querySelector('#panel-body').innerText !== {before!r}")
+    desktop.until(f"document.querySelector('#panel-body').innerText !== {json.dumps(before)}")
     most = page.locator("#labels").get_attribute("max")
     assert most is not None
     assert page.inner_text("output").replace("\u202f", "") == most
@@ -237,7 +244,7 @@ def test_everything_can_be_reached_with_the_keyboard(desktop: Watched, site: Mad
     page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.id") == "content"
     page.reload()
-    page.wait_for_function("!document.querySelector('.waiting')")
+    desktop.until("!document.querySelector('.waiting')")
     reached = set()
     for _ in range(80):
         page.keyboard.press("Tab")
@@ -257,7 +264,7 @@ def test_a_page_can_be_read_without_script(browser: "Browser", base: str, site: 
     page.goto(f"{base}{site.filled}/panels/savings")
     if page.locator("text=Show it").count():
         page.click("text=Show it")
-    assert page.locator(".findings li").count() > 0
+    page.wait_for_selector(".findings li")
     assert page.locator(".canvas svg.chart, .canvas img").first.is_visible()
     context.close()
 
