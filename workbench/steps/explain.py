@@ -27,6 +27,8 @@ from workbench.storage.store import Transaction
 MOST_LABELED, MOST_PICKS = 10_000, 2_000
 #: Labeled items that are looked at together.
 AT_ONCE = 1000
+#: Picks of a batch that are held against those before them together.
+ROWS = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,8 +76,11 @@ def likeness(spread_P_D: NDArray[np.float32]) -> NDArray[np.float32]:
     lengths_P = np.linalg.norm(spread_P_D, axis=1, keepdims=True)
     unit_P_D = spread_P_D / np.maximum(lengths_P, np.float32(1e-12))
     found_P = np.full(len(unit_P_D), np.nan, np.float32)
-    for row in range(1, len(unit_P_D)):
-        found_P[row] = (unit_P_D[:row] @ unit_P_D[row]).max()
+    for first in range(0, len(unit_P_D), ROWS):
+        cosine_R_P = unit_P_D[first : first + ROWS] @ unit_P_D[: first + ROWS].T
+        before_R_P = np.tri(*cosine_R_P.shape, first - 1, dtype=bool)
+        found_P[first : first + ROWS] = np.where(before_R_P, cosine_R_P, -np.inf).max(1)
+    found_P[:1] = np.nan
     return found_P.clip(-1.0, 1.0)
 
 

@@ -151,6 +151,16 @@ def test_items_that_are_all_alike_have_a_map_too() -> None:
     assert np.isfinite(look.directions_D_2).all()
 
 
+def test_likeness_is_the_same_in_blocks_of_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = np.random.default_rng(0).normal(size=(23, 4)).astype(np.float32)
+    whole = likeness(rows)
+    monkeypatch.setattr(explain, "ROWS", 5)
+    assert likeness(rows)[1:] == pytest.approx(whole[1:], abs=1e-6)
+    unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    by_hand = [max(unit[row] @ unit[other] for other in range(row)) for row in range(1, 23)]
+    assert whole[1:] == pytest.approx(by_hand, abs=1e-6)
+
+
 def test_likeness_is_the_largest_cosine_with_a_row_before() -> None:
     rows = np.array([[1, 0], [0, 2], [3, 3], [-1, 0]], np.float32)
     assert likeness(rows)[1:] == pytest.approx([0.0, 0.5**0.5, 0.0], abs=1e-6)
