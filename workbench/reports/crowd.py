@@ -71,7 +71,7 @@ def asked_of(facts: Facts, opinions: Opinions) -> Asked:
     given = facts.answers.given
     places, newest = opinions
     codes = {label: place for place, label in enumerate(given.labels)}
-    tasks = [facts.answers.tasks_N[places], np.array([vote.task_id for vote in newest], np.int64)]
+    tasks = [given.tasks_N[places], np.array([vote.task_id for vote in newest], np.int64)]
     labels = [given.labels_N[places], np.array([codes[str(vote.label)] for vote in newest], np.int64)]
     return Asked(np.concatenate(tasks), np.concatenate(labels))
 

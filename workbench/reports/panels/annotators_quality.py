@@ -67,13 +67,13 @@ class DriftRow:
 
 def quality_rows(facts: Facts, votes: Votes, judged: JudgedVotes) -> list[QualityRow]:
     """One row a person who gave a valid answer, by name; nobody is judged for rulings."""
-    places = dict(each_person(judged.people_J))
+    places, right_J = dict(each_person(judged.people_J)), judged.right_J
     nothing = np.zeros(0, np.int64)
     found = [
         _quality(
             facts.names(votes.people[person]),
-            judged.right_J[mine].tolist(),
-            judged.right_J[mine[judged.gold_J[mine]]].tolist(),
+            right_J[mine].tolist(),
+            right_J[mine[judged.gold_J[mine]]].tolist(),
         )
         for person in np.unique(votes.people_V).tolist()
         for mine in [places.get(person, nothing)]
@@ -100,13 +100,13 @@ def drift_rows(facts: Facts, votes: Votes, judged: JudgedVotes) -> list[DriftRow
     """One row a person and window of time in which their answers were judged, by name and time."""
     if len(judged.people_J) == 0:
         return []
-    width = window(judged)
+    width, right_J = window(judged), judged.right_J
     rows = []
     for person, places in each_person(judged.people_J):
         name = facts.names(votes.people[person])
         starts = judged.moments_J[places] // width * width
         for start in np.unique(starts).tolist():
-            right = judged.right_J[places[starts == start]]
+            right = right_J[places[starts == start]]
             hits, n = int(right.sum()), len(right)
             low, high = wilson(hits, n)
             rows.append(

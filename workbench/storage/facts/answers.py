@@ -48,6 +48,7 @@ class Given:
     people: tuple[str, ...]
     labels: tuple[str, ...]
     items_N: Ints
+    tasks_N: Ints
     people_N: Ints
     labels_N: Ints
     moments_N: Ints
@@ -117,6 +118,7 @@ class AnswerFacts:
         columns = {
             "ids": packed(connection, annotation.c.id),
             "items": packed(connection, annotation.c.item_id),
+            "tasks": packed(connection, annotation.c.task_id),
             "people": packed_words(connection, annotation.c.annotator),
             "labels": packed_words(connection, annotation.c.label),
             "moments": packed_times(connection, annotation.c.created_at),
@@ -139,6 +141,7 @@ class AnswerFacts:
             people=people.words,
             labels=labels.words,
             items_N=ints(row.items)[order],
+            tasks_N=ints(row.tasks)[order],
             people_N=people.codes_N[order],
             labels_N=labels.codes_N[order],
             moments_N=times(connection, row.moments)[order],
@@ -148,19 +151,6 @@ class AnswerFacts:
             invalid_N=(flags_N & 4).astype(bool),
             rulings_N=(flags_N & 8).astype(bool),
         )
-
-    @cached_property
-    def tasks_N(self) -> Ints:
-        """The task of each annotation in ``given``."""
-        connection = self._moment.connection
-        row = connection.execute(
-            sa.select(
-                packed(connection, annotation.c.id).label("ids"),
-                packed(connection, annotation.c.task_id).label("tasks"),
-            ).where(self._moment.annotations())
-        ).one()
-        found: Ints = ints(row.tasks)[np.argsort(ints(row.ids))]
-        return found
 
     def _each(self, column: sa.ColumnElement[Any], ids: Ints) -> Coded:
         """Words that can not be told apart when they are joined, read one by one."""
