@@ -1,4 +1,4 @@
-"""The loop in Python: ``open_project``, ``ask``, ``tell``, ``curve``."""
+"""The loop in Python: ``open_project``, ``ask``, ``tell``, ``curve``, ``report``."""
 
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -13,6 +13,8 @@ from workbench.domain.errors import ProjectProblem
 from workbench.domain.records import Task
 from workbench.loop import Told
 from workbench.reports.curve import Frame, curve_frame
+from workbench.reports.faces.html import write_html
+from workbench.reports.reading import read_report
 from workbench.steps.parts import Parts
 
 NAME = "notebook"
@@ -75,6 +77,16 @@ class LoopHandle:
         """The budget curve: ``round, labels, annotations, seconds, cost, metric, value, low, high``."""
         with self._parts.store.begin() as tx:
             return curve_frame(tx.results.budget_points(self._parts.project.id))
+
+    def report(self, path: str | Path = "report.html") -> Path:
+        """Write the budget report as one HTML file and say where it is.
+
+        Raises:
+            ArtifactProblem: It can not be written.
+        """
+        place = Path(path).resolve()
+        write_html(place, read_report(self._parts.store, self._parts.project))
+        return place
 
     def _answer(self, labels: Mapping[str, str]) -> None:
         person = hand_annotator(self._parts.labeler, NAME)

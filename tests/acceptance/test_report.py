@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.acceptance.conftest import Folder
+from workbench import open_project
 from workbench.reports.panels.catalog import PANELS
 
 
@@ -171,3 +172,10 @@ def test_a_file_can_not_be_written_where_a_file_is_a_folder(told: Any) -> None:
     assert typed.code == 1
     assert "--output" in typed.err
     assert list(Path(told.path / "file").parent.glob(".*.tmp")) == []
+
+
+def test_a_notebook_writes_the_same_file(told: Any) -> None:
+    with open_project(told.path / "workbench.toml") as project:
+        written = project.report(told.path / "r.html")
+    assert written == told.path / "r.html"
+    assert "a project" in written.read_text()
