@@ -78,7 +78,8 @@ def likeness(spread_P_D: NDArray[np.float32]) -> NDArray[np.float32]:
     found_P = np.full(len(unit_P_D), np.nan, np.float32)
     for first in range(0, len(unit_P_D), ROWS):
         cosine_R_P = unit_P_D[first : first + ROWS] @ unit_P_D[: first + ROWS].T
-        before_R_P = np.tri(*cosine_R_P.shape, first - 1, dtype=bool)
+        rows, columns = cosine_R_P.shape
+        before_R_P = np.tri(rows, columns, first - 1, dtype=bool)
         found_P[first : first + ROWS] = np.where(before_R_P, cosine_R_P, -np.inf).max(1)
     found_P[:1] = np.nan
     return found_P.clip(-1.0, 1.0)
