@@ -49,8 +49,11 @@ class Seen(NamedTuple):
     entropy_N: NDArray[Any]
 
     def at(self, place_M: NDArray[Any]) -> "Seen":
-        """Only those at some places."""
-        rows = np.isin(self.place_N, place_M)
+        """Only those at some places, which ascend."""
+        if not len(self.place_N):
+            return self
+        row_M = np.minimum(np.searchsorted(self.place_N, place_M), len(self.place_N) - 1)
+        rows = row_M[self.place_N[row_M] == place_M]
         return Seen(*(column[rows] for column in self))
 
 
@@ -74,11 +77,11 @@ def history(parts: Parts, closing: Closing | None = None) -> History:
     known = [found for found in closed if found.number in points]
     if closing is not None:
         known, points = [*known, closing.held], {**points, closing.held.number: closing.point}
-    drawn = _stop_set(parts, known[-1]) if known else np.array([])
+    drawn = _stop_set(parts, known[-1]) if known else np.array([], np.int64)
     seen = {found.number: _seen(parts, found).at(drawn) for found in known[-ROUNDS:]}
     there = [found.place_N for found in seen.values() if len(found.place_N)]
     # Scored in every round, so never labeled: the same items for all.
-    same = reduce(np.intersect1d, there) if there else np.array([])
+    same = reduce(np.intersect1d, there) if there else np.array([], np.int64)
     return History(
         rounds=tuple(
             _record(points[found.number], seen[found.number].at(same) if found.number in seen else None)
@@ -88,7 +91,7 @@ def history(parts: Parts, closing: Closing | None = None) -> History:
 
 
 def _stop_set(parts: Parts, newest: Round) -> NDArray[Any]:
-    """Places of items that were scored last, drawn by a hash where there are many."""
+    """Places of items that were scored last, ascending; drawn by a hash where there are many."""
     place_N = _seen(parts, newest).place_N
     if len(place_N) <= ITEMS:
         return place_N
@@ -96,7 +99,7 @@ def _stop_set(parts: Parts, newest: Round) -> NDArray[Any]:
     for shift, mixer in zip(SHIFTS, MIXERS, strict=False):
         mixed_N = (mixed_N ^ (mixed_N >> shift)) * mixer
     mixed_N ^= mixed_N >> SHIFTS[-1]
-    return np.asarray(place_N[np.argpartition(mixed_N, ITEMS)[:ITEMS]])
+    return np.sort(place_N[np.argpartition(mixed_N, ITEMS)[:ITEMS]])
 
 
 def _seen(parts: Parts, found: Round) -> Seen:
