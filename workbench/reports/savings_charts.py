@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from workbench.reports.apart import Apart
-from workbench.reports.bought_charts import MARKED
+from workbench.reports.bought_charts import MARKED, is_far
 from workbench.reports.chart import Axis, Chart, Dots, Guide, Line, Role
 from workbench.reports.unbiased import ALL, LURE, RANDOM_SHARE, Unbiased
 from workbench.reports.units import Unit
@@ -31,7 +31,7 @@ def apart_chart(rounds: Sequence[Apart]) -> list[Chart]:
             title="How far choosing is ahead at equal labels",
             summary=f"Chosen minus random is {said} with {count(last.labels, 'label')}; above zero choosing "
             "is ahead, and where the band covers zero nothing is shown.",
-            x=Axis(title="labels", unit=Unit.COUNT),
+            x=Axis(title="labels", unit=Unit.COUNT, log=is_far([row.labels for row in rounds])),
             y=Axis(title="difference in accuracy", unit=Unit.POINTS),
             marks=(line,),
             guides=(Guide(words="no difference", y=0.0, role=Role.NEUTRAL),),
@@ -51,12 +51,13 @@ def unbiased_chart(rows: Sequence[Unbiased]) -> list[Chart]:
     marks = tuple(mark for mark in parts if len(mark.x))
     if not marks:
         return []
-    wholes = [f"{mark.name} {in_words(mark.y[-1], Unit.SHARE)}" for mark in marks]
+    newest = [f"{mark.name} {in_words(mark.y[-1], Unit.SHARE)} ({mark.words[-1]})" for mark in marks]
+    same = "; both estimate the same accuracy" if len(marks) > 1 else ""
     return [
         Chart(
             name="savings_unbiased",
             title="Accuracy on the pool, before learning from the round",
-            summary=f"In the newest round: {', '.join(wholes)}. They estimate the same.",
+            summary=f"The newest that are shown: {', '.join(newest)}{same}.",
             x=Axis(title="round", unit=Unit.ROUND),
             y=Axis(title="accuracy on the pool", unit=Unit.SHARE),
             marks=marks,
@@ -65,15 +66,16 @@ def unbiased_chart(rows: Sequence[Unbiased]) -> list[Chart]:
 
 
 def _dots(name: str, method: str, role: Role, rows: Sequence[Unbiased]) -> Dots:
-    own = [row for row in rows if row.method == method and row.rounds != ALL]
+    own = [(row, row.accuracy) for row in rows if row.method == method and row.rounds != ALL]
+    shown = [(row, value) for row, value in own if value is not None]
     # Side by side, so that neither hides the other.
     shift = -0.12 if method == LURE else 0.12
     return Dots(
         name=name,
-        x=[int(row.rounds) + shift for row in own],
-        y=[row.accuracy for row in own],
-        words=[f"round {row.rounds}, {count(row.n, 'item')}" for row in own],
-        low=[row.low for row in own],
-        high=[row.high for row in own],
+        x=[int(row.rounds) + shift for row, _ in shown],
+        y=[value for _, value in shown],
+        words=[f"round {row.rounds}, {count(row.n, 'item')}" for row, _ in shown],
+        low=[row.low for row, _ in shown],
+        high=[row.high for row, _ in shown],
         role=role,
     )
