@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from scipy.stats import binom
+import numpy as np
+from scipy.special import bdtr
 
 from workbench.domain.intervals import Z
 from workbench.reports.panel import Finding, Tone
@@ -60,7 +61,8 @@ def bins(content: Mapping[str, Any]) -> list[Bin]:
     """
     found = []
     for low, high, n, confidence, accuracy, accuracy_low, accuracy_high in content["bins"]:
-        ends = (float(end) / n for end in binom.ppf([0.025, 0.975], n, min(max(confidence, 0.0), 1.0)))
+        below = bdtr(np.arange(n + 1), n, min(max(confidence, 0.0), 1.0))
+        ends = (float(end) / n for end in np.searchsorted(below, [0.025, 0.975]))
         found.append(Bin(low, high, int(n), confidence, accuracy, accuracy_low, accuracy_high, *ends))
     return found
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from math import atanh, sqrt, tanh
 
 import numpy as np
-from scipy.stats import rankdata
+from numpy.typing import NDArray
 
 from workbench.domain.intervals import Interval, Z
 
@@ -33,7 +33,7 @@ def spearman(first: Sequence[float], second: Sequence[float]) -> tuple[float, In
     https://doi.org/10.1007/BF02294183.
     """
     n = len(first)
-    ranks = np.array([rankdata(first), rankdata(second)]) if n >= 4 else np.ones((2, 1))
+    ranks = np.array([_ranks(first), _ranks(second)]) if n >= 4 else np.ones((2, 1))
     if (ranks.std(1) == 0).any():
         return None
     value = float(np.clip(np.corrcoef(ranks)[0, 1], -1, 1))
@@ -70,3 +70,10 @@ def _root(far: Callable[[float], float], outside: float, inside: float) -> float
         middle = (outside + inside) / 2
         outside, inside = (middle, inside) if far(middle) > 0 else (outside, middle)
     return inside
+
+
+def _ranks(values: Sequence[float]) -> NDArray[np.float64]:
+    """Ranks from 1; equal values share the middle one. Without scipy.stats, which takes long to load."""
+    _, place, size = np.unique(np.asarray(values), return_inverse=True, return_counts=True)
+    middle = np.cumsum(size) - (size - 1) / 2
+    return np.asarray(middle[place], np.float64)
