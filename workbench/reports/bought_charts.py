@@ -9,6 +9,8 @@ from workbench.reports.words import count, in_words, interval
 
 #: Of more rounds than this no marks are drawn: the line says enough.
 MARKED = 60
+#: From this many times the first value on an axis is logarithmic: most happens at its beginning.
+FAR = 30
 
 
 def charts_of(drawn: Bought) -> list[Chart]:
@@ -41,7 +43,7 @@ def _chart(drawn: Bought, name: str, title: str, unit: Unit, x: Sequence[float])
         name=f"budget_curve_by_{name}",
         title=f"Accuracy against {title}",
         summary=_summary(drawn, unit, x),
-        x=Axis(title=title, unit=unit),
+        x=Axis(title=title, unit=unit, log=is_far(x)),
         y=Axis(title=f"accuracy on {drawn.measured_on}", unit=Unit.SHARE),
         marks=tuple(marks),
         guides=tuple(_guides(drawn)),
@@ -90,6 +92,11 @@ def _summary(drawn: Bought, unit: Unit, x: Sequence[float]) -> str:
         beside = drawn.random[-1]
         words += f"; drawn at random {in_words(beside.control_accuracy, Unit.SHARE, n=beside.n)}"
     return f"{words}."
+
+
+def is_far(x: Sequence[float]) -> bool:
+    """Whether values along an axis grow so much that it is better logarithmic."""
+    return min(x, default=0) > 0 and max(x) > FAR * min(x)
 
 
 def accuracy_of(row: Row) -> str:

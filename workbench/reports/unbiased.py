@@ -20,15 +20,18 @@ ALL = "all"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unbiased:
-    """One round, or all of them; ``worth`` says how many random items would have told as much."""
+    """One round, or all of them; not shown where the items stand for less than half of the pool."""
 
     rounds: str
     method: str
-    accuracy: Share
-    low: Share
-    high: Share
+    accuracy: Share | None
+    low: Share | None
+    high: Share | None
     n: Count
-    worth: float
+    #: How many random items would have told as much.
+    worth: float | None
+    #: How much of the pool the drawn items stand for, by their weights; around 1 where for all of it.
+    represented: Share
 
 
 def from_random(metrics: Sequence[tuple[int, Metric]], level: float) -> list[Unbiased]:
@@ -47,7 +50,14 @@ def _share(rounds: str, right: int, n: int, level: float) -> Unbiased:
     band = wilson_band(np.array([right / n]), np.array([float(n)]), level)
     low, high = float(band.low_R[0]), float(band.high_R[0])
     return Unbiased(
-        rounds=rounds, method=RANDOM_SHARE, accuracy=right / n, low=low, high=high, n=n, worth=float(n)
+        rounds=rounds,
+        method=RANDOM_SHARE,
+        accuracy=right / n,
+        low=low,
+        high=high,
+        n=n,
+        worth=float(n),
+        represented=1.0,
     )
 
 
@@ -68,9 +78,10 @@ def _weighed(rounds: str, of: Weighed) -> Unbiased:
     return Unbiased(
         rounds=rounds,
         method=LURE,
-        accuracy=of.accuracy,
-        low=of.low,
-        high=of.high,
+        accuracy=of.accuracy if of.shown else None,
+        low=of.low if of.shown else None,
+        high=of.high if of.shown else None,
         n=of.n,
-        worth=of.effective,
+        worth=of.effective if of.shown else None,
+        represented=of.represented,
     )

@@ -140,14 +140,22 @@ def _by_round(rounds: Sequence[Apart]) -> list[Finding]:
 
 
 def _pool(unbiased: Sequence[Unbiased]) -> list[Finding]:
+    """One sentence a method, of all of its rounds."""
+    methods = ((LURE, "chosen items, each weighed by its chance"), (RANDOM_SHARE, "random picks"))
     found = []
-    for method, words in ((LURE, "chosen items, each weighed by its chance"), (RANDOM_SHARE, "random picks")):
+    for method, words in methods:
         rows = [row for row in unbiased if row.method == method]
         if rows:
             whole = next((row for row in rows if row.rounds == ALL), rows[-1])
-            said = interval(whole.accuracy, whole.low, whole.high, Unit.SHARE, n=whole.n)
-            of = "in the mean of its rounds" if whole.rounds == ALL else f"in round {whole.rounds}"
-            found.append(
-                Finding(f"On the pool, by {in_words(whole.n, Unit.COUNT)} {words}: {said} right, {of}.")
-            )
+            found.append(_on_pool(whole, f"{in_words(whole.n, Unit.COUNT)} {words}"))
     return found
+
+
+def _on_pool(row: Unbiased, by: str) -> Finding:
+    if row.accuracy is None:
+        share = in_words(row.represented, Unit.SHARE, n=row.n)
+        words = f"Not shown: the accuracy on the pool by {by}, as they stand for {share} of it; the rest was "
+        return Finding(f"{words}too unlikely to be drawn.", Tone.UNKNOWN)
+    said = interval(row.accuracy, row.low, row.high, Unit.SHARE, n=row.n)
+    of = "in the mean of its rounds" if row.rounds == ALL else f"in round {row.rounds}"
+    return Finding(f"On the pool, by {by}: {said} right, {of}, before the model learnt from them.")
