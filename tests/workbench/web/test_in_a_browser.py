@@ -199,6 +199,23 @@ def test_what_is_in_the_pool_is_shown_as_text(desktop: Watched, site: MadeSite) 
     assert desktop.dialogs == []
 
 
+def test_a_stranger_finds_the_answers_on_the_first_page(desktop: Watched, site: MadeSite) -> None:
+    page = desktop.open(site.filled)
+    said = {
+        name: page.inner_text(f"#card-{name}") for name in NAMES if name not in ("headline", "budget_curve")
+    }
+    # How many labels until the target, is choosing ahead of random, which class lacks labels, who disagrees
+    # most, is the model calibrated, may we stop?
+    assert "94.0 %" in said["forecast"]
+    assert "labels" in said["forecast"]
+    assert "random" in said["savings"]
+    assert "'arts'" in said["coverage"]
+    assert "Cyril Sneer" in said["annotators"]
+    assert "calibrat" in said["calibration"]
+    assert "stop" in said["stopping"].casefold()
+    assert page.inner_text(".first.headline .findings")
+
+
 def test_the_theme_is_switched_and_charts_follow(desktop: Watched, site: MadeSite) -> None:
     page = desktop.open(f"{site.filled}/panels/budget_curve")
     desktop.see_all()
