@@ -1,5 +1,6 @@
 """``workbench serve``: the dashboard, and pictures for annotators' browsers."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
@@ -10,6 +11,8 @@ from workbench.cli.options import DEFAULT_CONFIG, say
 from workbench.domain.roles import Role
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from workbench.web.site import Site
 
 DEFAULT_PORT = 8090
@@ -95,7 +98,8 @@ def _serve(
     from workbench.web.served import routes_of
 
     chosen = _port(site) if port is None else port
-    app = create_app(Desk(site=site, local_role=local_role), more=routes_of(site))
+    desk = Desk(site=site, local_role=local_role)
+    app = create_app(desk, more=routes_of(site))
     shown = f"[{host}]" if ":" in host else host
     say(f"The dashboard is at http://{shown}:{chosen}; Ctrl-C ends it.")
     if not is_loopback(host):
@@ -105,7 +109,14 @@ def _serve(
         import webbrowser
 
         webbrowser.open(f"http://{shown}:{chosen}")
-    uvicorn.run(
+
+    class Server(uvicorn.Server):
+        def handle_exit(self, sig: int, frame: "FrameType | None") -> None:
+            # Pages that watch hold their streams open for minutes.
+            desk.live.leaving.set()
+            super().handle_exit(sig, frame)
+
+    config = uvicorn.Config(
         app,
         host=host,
         port=chosen,
@@ -116,6 +127,8 @@ def _serve(
         forwarded_allow_ips=proxy,
         timeout_graceful_shutdown=3,
     )
+    with suppress(KeyboardInterrupt):
+        Server(config).run()
 
 
 def _port(site: "Site") -> int:

@@ -6,6 +6,7 @@ piles up for it, and nobody else waits for it.
 
 import asyncio
 import secrets
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -47,6 +48,7 @@ class Feed:
     """The newest state of one project for one kind of visitor."""
 
     read: Read
+    leaving: Callable[[], bool] = lambda: False
     listeners: int = 0
     newest: News | None = None
     reader: asyncio.Task[None] | None = None
@@ -55,7 +57,7 @@ class Feed:
     async def follow(self) -> None:
         """Read again and again; what is the same as before is no news."""
         mark, number = secrets.token_hex(4), 0
-        while True:
+        while not self.leaving():
             # The database is away, or the project is gone: what was said last stays until it is back.
             with suppress(Exception):
                 data = await run_in_threadpool(self.read)
@@ -65,15 +67,19 @@ class Feed:
                         self.newest = News(f"{mark}-{number}", data)
                         self._changed.notify_all()
             await asyncio.sleep(POLL_SECONDS)
+        async with self._changed:
+            self._changed.notify_all()
 
     async def after(self, seen: str | None) -> News | None:
         """The newest state if it is not the one that was seen, soon; None if nothing changes for a while."""
         try:
             async with asyncio.timeout(HEARTBEAT_SECONDS), self._changed:
-                await self._changed.wait_for(lambda: self.newest is not None and self.newest.id != seen)
+                await self._changed.wait_for(
+                    lambda: self.leaving() or (self.newest is not None and self.newest.id != seen)
+                )
         except TimeoutError:
             return None
-        return self.newest
+        return None if self.leaving() else self.newest
 
 
 Key: TypeAlias = tuple[int, int, bool]
@@ -83,6 +89,8 @@ Key: TypeAlias = tuple[int, int, bool]
 class Live:
     """Everybody who watches. Lives in the event loop: no locks."""
 
+    #: Set from anywhere when the dashboard is told to stop: every stream ends by itself.
+    leaving: threading.Event = field(default_factory=threading.Event)
     _feeds: dict[Key, Feed] = field(default_factory=dict)
     _of_one: dict[str, int] = field(default_factory=dict)
 
@@ -110,7 +118,7 @@ class Live:
 
     async def listen(self, key: Key, who: str, read: Read, seen: str | None) -> AsyncIterator[bytes]:
         """Everything that is new, as server-sent events, until the listener leaves or it has been long."""
-        feed = self._feeds.setdefault(key, Feed(read))
+        feed = self._feeds.setdefault(key, Feed(read, self.leaving.is_set))
         feed.listeners += 1
         self._of_one[who] = self._of_one.get(who, 0) + 1
         if feed.reader is None or feed.reader.done():
@@ -119,7 +127,7 @@ class Live:
         end = loop.time() + LONGEST_SECONDS
         try:
             yield f"retry: {RETRY_MILLISECONDS}\n\n".encode()
-            while loop.time() < end:
+            while loop.time() < end and not self.leaving.is_set():
                 news = await feed.after(seen)
                 if news is None:
                     yield b": still here\n\n"

@@ -136,6 +136,19 @@ def test_a_stream_ends_after_a_while_so_that_rights_are_looked_at_again(
     asyncio.run(watch())
 
 
+def test_a_dashboard_that_is_told_to_stop_ends_every_stream() -> None:
+    async def watch() -> None:
+        live = Live()
+        streams = [live.listen(KEY, f"page {n}", Said(), None) for n in range(5)]
+        await asyncio.gather(*map(_next, streams))
+        live.leaving.set()
+        rests = [[piece async for piece in stream] for stream in streams]
+        assert all(b"data" not in piece for rest in rests for piece in rest)
+        assert (live.listeners, live.readers) == (0, 0)
+
+    asyncio.run(watch())
+
+
 def test_there_is_a_limit_for_one_and_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST_OF_ONE", 2)
     monkeypatch.setattr(module, "MOST_LISTENERS", 3)
