@@ -97,7 +97,7 @@ def _palm_where(g: Floats, numbers: Floats) -> Floats:
 
 
 FAMILIES: tuple[Family, ...] = (
-    Family("power law", (Axis(0.15, 2.0, 14), Axis(1e-3, 0.5, 5)), _power_left, _power_where, weight=3.0),
+    Family("power law", (Axis(0.15, 2.0, 14), Axis(3e-3, 0.7, 5)), _power_left, _power_where, weight=3.0),
     Family("exponential", (Axis(0.05, 5.0, 20),), _exponential_left, _exponential_where, weight=0.5),
     Family("logistic", (Axis(0.005, 5.0, 16), Axis(0.4, 3.0, 6)), _logistic_left, _logistic_where),
     Family("algebraic root", (Axis(0.005, 5.0, 16), Axis(0.4, 3.0, 6)), _root_left, _root_where),
