@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,22 +68,54 @@ def hits(rng: np.random.Generator, shares_R: Any, items: int, alike: float) -> N
     return np.asarray(easy_N_1 + own_N_R < ndtri(shares_R))
 
 
-def pools(
-    rng: np.random.Generator, count: int, *, pool: int, drawn: int, error: float
-) -> tuple[Floats, Floats, Floats]:
-    """Draw pools and what a power selector takes of each.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """A kind of pools, and how many items are drawn from one.
 
-    Returns:
-        The true error of each pool [P]; of the drawn ones whether they were wrong and how likely they were to
-        be drawn next when they were [P, M], in the order of drawing.
+    Attributes:
+        spread: Of the logarithm of the scores. With 2 one item in forty has fifty times the middle score.
+        known: Whether scores follow from how likely the model is wrong; else they say a little of it, and
+            four labels in a hundred are wrong whatever the score, as people's are.
     """
-    wrong_chance_P_N = rng.beta(0.6, 0.6 * (1 - error) / error, (count, pool))
-    wrong_P_N = rng.random((count, pool)) < wrong_chance_P_N
-    score_P_N = wrong_chance_P_N * (1 - wrong_chance_P_N) + 0.002
-    score_P_N *= np.exp(0.3 * rng.standard_normal((count, pool)))
-    noisy_P_N = np.log(score_P_N) + rng.gumbel(size=(count, pool))
-    order_P_M = np.argsort(-noisy_P_N, axis=1)[:, :drawn]
+
+    pool: int
+    drawn: int
+    spread: float
+    known: bool
+
+
+KINDS = (
+    Kind(pool=400, drawn=18, spread=0.3, known=True),
+    Kind(pool=500, drawn=50, spread=0.3, known=True),
+    Kind(pool=1000, drawn=200, spread=0.3, known=True),
+    Kind(pool=1300, drawn=18, spread=1.0, known=False),
+    Kind(pool=1300, drawn=50, spread=1.5, known=False),
+    Kind(pool=1300, drawn=200, spread=2.0, known=False),
+    Kind(pool=2500, drawn=150, spread=1.0, known=False),
+)
+
+
+class Pools(NamedTuple):
+    """True errors of P pools; whether the drawn items were wrong, and the chances of the draws, in order."""
+
+    error_P: Floats
+    wrong_P_M: Floats
+    proposal_P_M: Floats
+
+
+def pools(rng: np.random.Generator, kind: Kind, count: int) -> Pools:
+    """Draw pools and what a power selector takes of each."""
+    size = (count, kind.pool)
+    if kind.known:
+        chance_P_N = rng.beta(0.6, 2.4, size)
+        score_P_N = (chance_P_N * (1 - chance_P_N) + 0.002) * np.exp(kind.spread * rng.standard_normal(size))
+    else:
+        hard_P_N = rng.standard_normal(size)
+        score_P_N = np.exp(kind.spread * hard_P_N)
+        chance_P_N = 0.04 + 0.96 * np.clip(0.1 * np.exp(hard_P_N - 0.5), 0, 0.9)
+    wrong_P_N = rng.random(size) < chance_P_N
+    order_P_M = np.argsort(-np.log(score_P_N) - rng.gumbel(size=size), axis=1)[:, : kind.drawn]
     score_P_M = np.take_along_axis(score_P_N, order_P_M, 1)
     left_P_M = score_P_N.sum(1, keepdims=True) - np.cumsum(score_P_M, 1) + score_P_M
     wrong_P_M = np.take_along_axis(wrong_P_N, order_P_M, 1).astype(float)
-    return wrong_P_N.mean(1), wrong_P_M, score_P_M / left_P_M
+    return Pools(wrong_P_N.mean(1), wrong_P_M, score_P_M / left_P_M)
