@@ -110,7 +110,7 @@ def test_known_parameters_are_recovered_where_the_rounds_are_many_and_precise() 
     assert curves is not None
     assert np.median(curves.ceilings) == pytest.approx(0.95, abs=0.04)
     assert np.median(curves.at([1600])) == pytest.approx(0.95 - 0.6 * 80**-0.5, abs=0.015)
-    assert np.quantile(curves.reaching(0.85), 0.5, method="inverted_cdf") == pytest.approx(720, rel=0.05)
+    assert np.quantile(curves.reaching(0.85), 0.5, method="inverted_cdf") == pytest.approx(720, rel=0.15)
     assert curves.scatter < 0.003
 
 
