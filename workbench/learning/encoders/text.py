@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.sparse import vstack  # type: ignore[import-untyped]
+from scipy.sparse import vstack
 from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
 from torch import Tensor
 
