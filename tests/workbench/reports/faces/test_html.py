@@ -214,6 +214,7 @@ def test_print_is_dark_on_white_and_leaves_closed_tables_out(
     opened(report)
     page.emulate_media(media="print", color_scheme="dark")
     assert page.locator("nav").is_hidden()
+    assert page.locator("details.broad").first.is_hidden()
     assert page.evaluate("getComputedStyle(document.body).color") == "rgb(29, 39, 51)"
     pdf = page.pdf()
     assert len(re.findall(rb"/Type\s*/Page\b", pdf)) >= 2
