@@ -27,7 +27,7 @@ FORMATS: Final = {
     Unit.SHARE: ",.2~%",
     Unit.COUNT: ",.0f",
     Unit.ROUND: ",.0f",
-    Unit.POINTS: "+,.2~%",
+    Unit.POINTS: "+,.2~f",
 }
 NOT_NEGATIVE: Final = (Unit.COUNT, Unit.ROUND, Unit.MONEY, Unit.SECONDS, Unit.SHARE)
 HEIGHT, ROW = 340, 26
@@ -56,8 +56,8 @@ class _Plot:
         self._lying = bool(self._bars) and (
             chart.across or len(self._names) > FEW or max(map(len, self._names), default=0) > FEW
         )
-        self._x = scale_of(chart.x, x_values(chart), currency)
-        self._y = scale_of(chart.y, y_values(chart), currency)
+        self._x = _scale(chart.x, x_values(chart), currency)
+        self._y = _scale(chart.y, y_values(chart), currency)
 
     def figure(self) -> dict[str, Any]:
         traces: list[dict[str, Any]] = []
@@ -227,6 +227,8 @@ class _Plot:
             found["autorangeoptions"] = {"clipmin": 0.0, **most}
         if axis.unit in FORMATS:
             found["tickformat"] = FORMATS[axis.unit]
+        if axis.unit is Unit.POINTS:
+            found["ticksuffix"] = " pp"
         return found
 
     def _plain_axis(self, title: str) -> dict[str, Any]:
@@ -285,6 +287,12 @@ class _Plot:
 def safe(text: str) -> str:
     """Words of anybody, as plotly may write them."""
     return html.escape(plain(text), quote=False)
+
+
+def _scale(axis: Axis, values: Sequence[float], currency: str) -> Scale:
+    """As in drawings; but plotly has no sign for percentage points, so they are counted in hundreds."""
+    found = scale_of(axis, values, currency)
+    return found._replace(divisor=0.01) if axis.unit is Unit.POINTS else found
 
 
 def _at(values: Sequence[float | None], place: int) -> float | None:

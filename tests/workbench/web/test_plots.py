@@ -76,6 +76,15 @@ def test_seconds_are_drawn_in_hours_where_there_are_many() -> None:
     assert figure["layout"]["xaxis"]["title"]["text"] == "time, h"
 
 
+def test_percentage_points_are_not_percent() -> None:
+    figure = plot(
+        chart(Line(name="a", x=[1, 2], y=[0.05, -0.1]), y=Axis(title="difference", unit=Unit.POINTS))
+    )
+    assert figure is not None
+    assert figure["data"][-1]["y"] == pytest.approx([5, -10])
+    assert figure["layout"]["yaxis"]["ticksuffix"] == " pp"
+
+
 def test_what_the_basic_edition_can_not_draw_stays_a_drawing() -> None:
     assert plot(chart(Grid(name="a", rows=["a"], columns=["b"], values=[[1.0]]))) is None
 
