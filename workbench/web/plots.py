@@ -3,15 +3,15 @@
 Texts of others are escaped: plotly reads a little HTML in every word it writes.
 """
 
-import html
 from collections.abc import Sequence
 from typing import Any, Final
 
-from workbench.reports.axes import Scale, scale_of, x_values, y_values
+from workbench.reports.axes import Scale, x_values, y_values
 from workbench.reports.chart import Axis, Bars, Chart, Dots, Grid, Guide, Line
 from workbench.reports.palette import GREY, LOOKS, Look, looks_of
 from workbench.reports.units import Unit
 from workbench.reports.words import interval, plain, short
+from workbench.web.plot_values import apart, at, safe, scale_for, scaled
 
 SYMBOLS: Final = {
     "o": "circle",
@@ -56,8 +56,8 @@ class _Plot:
         self._lying = bool(self._bars) and (
             chart.across or len(self._names) > FEW or max(map(len, self._names), default=0) > FEW
         )
-        self._x = _scale(chart.x, x_values(chart), currency)
-        self._y = _scale(chart.y, y_values(chart), currency)
+        self._x = scale_for(chart.x, x_values(chart), currency)
+        self._y = scale_for(chart.y, y_values(chart), currency)
 
     def figure(self) -> dict[str, Any]:
         traces: list[dict[str, Any]] = []
@@ -81,7 +81,7 @@ class _Plot:
                 "mode": "lines+markers" if line.marked else "lines",
                 "name": safe(line.name),
                 "x": x,
-                "y": _scaled(line.y, self._y),
+                "y": scaled(line.y, self._y),
                 "line": {
                     "color": f"@{look.ink.name}",
                     "width": 2,
@@ -89,7 +89,7 @@ class _Plot:
                 },
                 "marker": {"symbol": SYMBOLS[look.marker], "size": 6 if len(line.x) < 60 else 4},
                 "hovertext": [
-                    self._words(line.name, line.x[i], line.y[i], _at(line.low, i), _at(line.high, i))
+                    self._words(line.name, line.x[i], line.y[i], at(line.low, i), at(line.high, i))
                     for i in range(len(line.x))
                 ],
                 "hoverinfo": "text",
@@ -121,10 +121,10 @@ class _Plot:
         return [{**quiet, "y": lows}, {**quiet, "y": highs, **fill}]
 
     def _bar(self, bars: Bars, look: Look) -> dict[str, Any]:
-        places, values = list(range(len(bars.labels))), _scaled(bars.values, self._y)
+        places, values = list(range(len(bars.labels))), scaled(bars.values, self._y)
         along, up = ("y", "x") if self._lying else ("x", "y")
         words = [
-            f"{safe(label)}<br>{self._value(bars.values[i], _at(bars.low, i), _at(bars.high, i))}"
+            f"{safe(label)}<br>{self._value(bars.values[i], at(bars.low, i), at(bars.high, i))}"
             for i, label in enumerate(bars.labels)
         ]
         trace: dict[str, Any] = {
@@ -148,7 +148,7 @@ class _Plot:
             "mode": "markers",
             "name": safe(dots.name),
             "x": self._along(dots.x),
-            "y": _scaled(dots.y, self._y),
+            "y": scaled(dots.y, self._y),
             "marker": {
                 "color": f"@{look.ink.name}",
                 "symbol": SYMBOLS[look.marker],
@@ -157,7 +157,7 @@ class _Plot:
             },
             "hovertext": [safe(word) for word in dots.words]
             or [
-                self._words(dots.name, dots.x[i], dots.y[i], _at(dots.low, i), _at(dots.high, i))
+                self._words(dots.name, dots.x[i], dots.y[i], at(dots.low, i), at(dots.high, i))
                 for i in range(len(dots.x))
             ],
             "hoverinfo": "text",
@@ -169,8 +169,8 @@ class _Plot:
     def _whiskers(
         self, values: Sequence[float | None], low: Sequence[float | None], high: Sequence[float | None]
     ) -> dict[str, Any]:
-        above = [_apart(h, v, self._y) for v, h in zip(values, high, strict=True)]
-        below = [_apart(v, w, self._y) for v, w in zip(values, low, strict=True)]
+        above = [apart(h, v, self._y) for v, h in zip(values, high, strict=True)]
+        below = [apart(v, w, self._y) for v, w in zip(values, low, strict=True)]
         look = {"color": "@text", "thickness": 1.2, "width": 3}
         return {"type": "data", "symmetric": False, "array": above, "arrayminus": below, **look}
 
@@ -282,26 +282,3 @@ class _Plot:
 
     def _ink(self, guide: Guide) -> str:
         return f"@{(LOOKS[guide.role].ink if guide.role in LOOKS else GREY).name}"
-
-
-def safe(text: str) -> str:
-    """Words of anybody, as plotly may write them."""
-    return html.escape(plain(text), quote=False)
-
-
-def _scale(axis: Axis, values: Sequence[float], currency: str) -> Scale:
-    """As in drawings; but plotly has no sign for percentage points, so they are counted in hundreds."""
-    found = scale_of(axis, values, currency)
-    return found._replace(divisor=0.01) if axis.unit is Unit.POINTS else found
-
-
-def _at(values: Sequence[float | None], place: int) -> float | None:
-    return values[place] if place < len(values) else None
-
-
-def _scaled(values: Sequence[float | None], scale: Scale) -> list[float | None]:
-    return [None if value is None else value / scale.divisor for value in values]
-
-
-def _apart(more: float | None, less: float | None, scale: Scale) -> float:
-    return 0.0 if more is None or less is None else max(0.0, (more - less) / scale.divisor)
