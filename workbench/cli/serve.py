@@ -77,9 +77,9 @@ def _check(site: "Site", host: str) -> None:
         raise ConfigProblem("\n".join(fault.words for fault in faults))
     for fault in faults:
         say(f"Not shown: {fault.config}: {fault.words}")
-    if not is_loopback(host) and not site.has_tokens():
+    if not is_loopback(host) and not site.can_be_entered():
         raise ConfigProblem(
-            f"{host} can be reached by other machines, and there is no token: anybody could read everything. "
+            f"{host} can be reached by other machines, and there is no token that opens anything. "
             "Type `workbench token create NAME --role viewer`, then start again; or leave out --host."
         )
 
@@ -98,7 +98,7 @@ def _serve(
     from workbench.web.served import routes_of
 
     chosen = _port(site) if port is None else port
-    desk = Desk(site=site, local_role=local_role)
+    desk = Desk(site=site, open_here=is_loopback(host), local_role=local_role)
     app = create_app(desk, more=routes_of(site))
     shown = f"[{host}]" if ":" in host else host
     say(f"The dashboard is at http://{shown}:{chosen}; Ctrl-C ends it.")

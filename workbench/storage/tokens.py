@@ -39,6 +39,10 @@ class Tokens:
         """Every token, also those that open nothing any more, by name."""
         return [_token(row) for row in self._connection.execute(sa.select(token).order_by(token.c.name))]
 
+    def exist(self) -> bool:
+        """Whether there is a token, good or not."""
+        return self._connection.execute(sa.select(token.c.id).limit(1)).first() is not None
+
     def any_good(self) -> bool:
         """Whether there is a token that opens something."""
         return any(found.opens(self._now) for found in self.all())

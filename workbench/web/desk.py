@@ -21,11 +21,14 @@ class Desk:
     """The state of an application.
 
     Attributes:
+        open_here: Whether visitors on this machine come in without a token while there is none: not where
+            other machines can reach it.
         local_role: What visitors on this machine may do while there is no token.
         local_key: Stands for a cookie while nobody has to sign in: pages carry what follows from it.
     """
 
     site: Site
+    open_here: bool = True
     local_role: Role = Role.OPERATOR
     limiter: Limiter = field(default_factory=Limiter)
     readings: Readings = field(default_factory=Readings)

@@ -13,6 +13,7 @@ from workbench.config.model import Settings
 from workbench.domain.errors import DatabaseProblem, WorkbenchError
 from workbench.domain.records import Project
 from workbench.storage.store import Store, open_store
+from workbench.storage.tokens import Tokens
 
 #: What can stand in an address as it is.
 PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
@@ -66,6 +67,7 @@ class Site:
     opener: Callable[[str], Store] = open_store
     _read: dict[Path, tuple[Stamp, Settings]] = field(default_factory=dict)
     _stores: dict[str, Store] = field(default_factory=dict)
+    _guarded: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def configured(self) -> tuple[list[Configured], list[Fault]]:
@@ -85,12 +87,17 @@ class Site:
         return list(dict.fromkeys(found.store for found in self.configured()[0]))
 
     def has_tokens(self) -> bool:
+        """Whether any database has a token, good or not: one that is revoked or expired opens no door.
+
+        Tokens are never deleted, so what was seen once holds, also while a configuration can not be read.
+        """
+        if not self._guarded:
+            self._guarded = self._any(lambda tokens: tokens.exist())
+        return self._guarded
+
+    def can_be_entered(self) -> bool:
         """Whether any database has a token that opens something."""
-        for store in self.stores():
-            with store.read() as tx:
-                if tx.tokens.any_good():
-                    return True
-        return False
+        return self._any(lambda tokens: tokens.any_good())
 
     def places(self, only: Store | None = None) -> list[Place]:
         """Every project that can be read now; those of one database if one is given."""
@@ -107,6 +114,13 @@ class Site:
         for store in self._stores.values():
             store.close()
         self._stores.clear()
+
+    def _any(self, holds: Callable[[Tokens], bool]) -> bool:
+        for store in self.stores():
+            with store.read() as tx:
+                if holds(tx.tokens):
+                    return True
+        return False
 
     def _settings(self, config: Path) -> Settings:
         stamp = (_stamp(config), _stamp(config.parent / ".env"))

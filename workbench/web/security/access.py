@@ -18,6 +18,8 @@ COOKIE = "workbench_session"
 BEARER = "Bearer "
 CHALLENGE = {"WWW-Authenticate": "Bearer"}
 LOCAL = "this machine"
+#: What proxies add: who asks is somewhere else, though the connection comes from here.
+PASSED_ON = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
 
 
 def visitor_of(request: Request, desk: DeskHere) -> Visitor:
@@ -87,15 +89,22 @@ def _by_cookie(desk: Desk, cookie: str) -> Visitor | None:
 
 
 def _by_being_here(desk: Desk, request: Request) -> Visitor:
-    if not desk.site.has_tokens():
-        if not is_loopback(host_of(request.headers.get("host", ""))):
-            # A name of somebody else that leads to this machine: a page of theirs must not read ours.
-            raise Forbidden(
-                "Without tokens the dashboard answers to http://127.0.0.1 and http://localhost alone. "
-                "Type `workbench token create NAME --role viewer` to open it to others."
-            )
-        return Visitor(name=LOCAL, role=desk.local_role, csrf=forms_secret(desk.local_key))
-    raise SignInNeeded("Sign in with a token.", CHALLENGE)
+    if not desk.open_here or desk.site.has_tokens():
+        raise SignInNeeded("Sign in with a token.", CHALLENGE)
+    if not _is_here(request):
+        # A name of somebody else that leads to this machine: a page of theirs must not read ours.
+        raise Forbidden(
+            "Without tokens the dashboard answers to http://127.0.0.1 and http://localhost alone, and to "
+            "nobody through a proxy. Type `workbench token create NAME --role viewer` to open it to others."
+        )
+    return Visitor(name=LOCAL, role=desk.local_role, csrf=forms_secret(desk.local_key))
+
+
+def _is_here(request: Request) -> bool:
+    """Whether it was asked on this machine, by nobody's leave but its own."""
+    headers = request.headers
+    named = is_loopback(host_of(headers.get("host", "")))
+    return named and is_loopback(address_of(request)) and not any(name in headers for name in PASSED_ON)
 
 
 def _note_use(store: Store, token: Token) -> None:
