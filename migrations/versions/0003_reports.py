@@ -134,7 +134,6 @@ def _tables() -> dict[str, tuple[sa.schema.SchemaItem, ...]]:
         "web_session": (
             sa.Column("token_id", sa.Integer(), nullable=False),
             sa.Column("digest", sa.String(), nullable=False),
-            sa.Column("csrf", sa.String(), nullable=False),
             _time("created_at", nullable=False),
             _time("expires_at", nullable=False),
             sa.ForeignKeyConstraint(["token_id"], ["token.id"], name="fk_web_session_token_id_token"),

@@ -45,10 +45,9 @@ class Token:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """Somebody who has signed in with a token. ``csrf`` is the digest of what their forms carry."""
+    """Somebody who has signed in with a token."""
 
     token: Token
-    csrf: str
     expires_at: datetime
 
     def opens(self, now: datetime) -> bool:

@@ -50,7 +50,6 @@ web_session = sa.Table(
     key(),
     to("token", index=True),
     sa.Column("digest", sa.String, nullable=False, unique=True),
-    sa.Column("csrf", sa.String, nullable=False),
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.Column("expires_at", UtcDateTime, nullable=False),
 )

@@ -79,15 +79,15 @@ class Tokens:
         """Note that a token was used."""
         self._connection.execute(token.update().where(token.c.id == token_id).values(used_at=self._now))
 
-    def open_session(self, token_id: int, digest: str, csrf: str, expires_at: datetime) -> None:
+    def open_session(self, token_id: int, digest: str, expires_at: datetime) -> None:
         """Keep that somebody signed in; sessions that are over are swept away."""
         self._connection.execute(web_session.delete().where(web_session.c.expires_at <= self._now))
-        values = {"token_id": token_id, "digest": digest, "csrf": csrf, "created_at": self._now}
+        values = {"token_id": token_id, "digest": digest, "created_at": self._now}
         insert_one(self._connection, web_session, **values, expires_at=expires_at)
 
     def session(self, digest: str) -> Session | None:
         """The session with this digest, if it is good."""
-        columns: Sequence[Any] = (token, web_session.c.csrf, web_session.c.expires_at.label("ends_at"))
+        columns: Sequence[Any] = (token, web_session.c.expires_at.label("ends_at"))
         row = self._connection.execute(
             sa.select(*columns)
             .join(token, token.c.id == web_session.c.token_id)
@@ -95,7 +95,7 @@ class Tokens:
         ).first()
         if row is None:
             return None
-        found = Session(token=_token(row), csrf=row.csrf, expires_at=row.ends_at)
+        found = Session(token=_token(row), expires_at=row.ends_at)
         return found if found.opens(self._now) else None
 
     def close_session(self, digest: str) -> None:

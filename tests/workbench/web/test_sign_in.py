@@ -105,7 +105,7 @@ def test_a_session_that_is_over_opens_nothing(guarded_site: MadeSite) -> None:
     with guarded_site.store.begin() as tx:
         found = tx.tokens.find(digest(guarded_site.tokens[Role.ADMIN]))
         assert found is not None
-        tx.tokens.open_session(found.id, digest("old"), "", tx.now - timedelta(seconds=1))
+        tx.tokens.open_session(found.id, digest("old"), tx.now - timedelta(seconds=1))
     assert guarded_site.ask("/", cookies={COOKIE: "old"}).status_code == 303
 
 

@@ -14,7 +14,7 @@ from workbench.web.refusals import Refusal
 from workbench.web.rendering import Frame, Renderer
 from workbench.web.security.access import COOKIE, address_of, check_key
 from workbench.web.security.forms import check_origin
-from workbench.web.security.secrets import digest, forms_secret, new_secret
+from workbench.web.security.secrets import digest, new_secret
 
 LASTS = timedelta(hours=12)
 HOME = "/"
@@ -43,7 +43,7 @@ def sign_in(
     cookie = new_secret()
     _forget(desk, request.cookies.get(COOKIE))
     with store.begin() as tx:
-        tx.tokens.open_session(found.id, digest(cookie), digest(forms_secret(cookie)), tx.now + LASTS)
+        tx.tokens.open_session(found.id, digest(cookie), tx.now + LASTS)
         tx.tokens.used(found.id)
     answer = RedirectResponse(local(next), status_code=303)
     answer.set_cookie(
