@@ -18,8 +18,8 @@ from workbench.web.refusals import Refusal
 
 #: How often the database is asked while somebody listens.
 POLL_SECONDS = 1.0
-#: Silence is broken before a proxy takes it for the end.
-HEARTBEAT_SECONDS = 15.0
+#: Silence is broken before a proxy takes it for the end; so often it is asked whether a listener still may.
+HEARTBEAT_SECONDS = 5.0
 #: Then the browser connects again: who may not any more is sent away.
 LONGEST_SECONDS = 300.0
 MOST_LISTENERS, MOST_OF_ONE = 300, 60
@@ -41,6 +41,13 @@ class News(NamedTuple):
 
 #: Reads what is to be said now, as JSON in one line; in a thread of its own.
 Read: TypeAlias = Callable[[], str]
+#: Whether a listener may still hear it; in a thread of its own.
+May: TypeAlias = Callable[[], bool]
+
+
+def everybody() -> bool:
+    """For what is told to whoever came in."""
+    return True
 
 
 @dataclass(slots=True, eq=False)
@@ -116,8 +123,14 @@ class Live:
                 headers={"Retry-After": "30"},
             )
 
-    async def listen(self, key: Key, who: str, read: Read, seen: str | None) -> AsyncIterator[bytes]:
-        """Everything that is new, as server-sent events, until the listener leaves or it has been long."""
+    async def listen(
+        self, key: Key, who: str, read: Read, seen: str | None, may: May = everybody
+    ) -> AsyncIterator[bytes]:
+        """Everything that is new, as server-sent events, until the listener leaves, may not, or it is long.
+
+        Args:
+            may: Asked before anything is said: keys are revoked, sessions end.
+        """
         feed = self._feeds.setdefault(key, Feed(read, self.leaving.is_set))
         feed.listeners += 1
         self._of_one[who] = self._of_one.get(who, 0) + 1
@@ -129,6 +142,8 @@ class Live:
             yield f"retry: {RETRY_MILLISECONDS}\n\n".encode()
             while loop.time() < end and not self.leaving.is_set():
                 news = await feed.after(seen)
+                if not await run_in_threadpool(may):
+                    return
                 if news is None:
                     yield b": still here\n\n"
                 else:

@@ -1,6 +1,7 @@
 """What somebody tries who should not get in, or has come in and wants more."""
 
 import asyncio
+import itertools
 import shutil
 from datetime import timedelta
 from pathlib import Path
@@ -8,10 +9,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.workbench.web.sites import MadeSite, show
+from tests.workbench.web.sites import FILLED, MadeSite, served, show
 from workbench.domain.roles import Role
+from workbench.web import live
 from workbench.web.app import create_app
 from workbench.web.desk import Desk
+from workbench.web.security.access import COOKIE
+from workbench.web.security.limits import MOST_A_MINUTE
 from workbench.web.security.secrets import digest
 
 
@@ -69,3 +73,51 @@ def test_what_other_machines_can_reach_is_never_open(own_folder: Path) -> None:
     answer = ask_from(MadeSite(folder=own_folder, store=site.store, app=wide, slugs={}), "127.0.0.1")
     assert answer.status_code == 303
     assert answer.headers["location"].startswith("/sign-in")
+
+
+def test_guesses_from_everywhere_keep_nobody_out_who_has_a_key(guarded_site: MadeSite) -> None:
+    for number in range(int(MOST_A_MINUTE) + 20):
+        ask_from(guarded_site, f"2001:db8:{number:x}::1", "/api/v1/me", Authorization="Bearer guess")
+    key = f"Bearer {guarded_site.tokens[Role.VIEWER]}"
+    assert ask_from(guarded_site, "192.0.2.9", "/api/v1/me", Authorization=key).status_code == 200
+    for status in (401, 429):
+        answer = ask_from(guarded_site, "2001:db8:ffff::1", "/api/v1/me", Authorization="Bearer guess")
+        assert answer.status_code == status
+
+
+@pytest.mark.parametrize("ended", ["revoked", "signed out"])
+def test_whoever_may_not_any_more_hears_nothing_more(
+    guarded_site: MadeSite, ended: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "HEARTBEAT_SECONDS", 0.2)
+    cookies = guarded_site.sign_in(Role.VIEWER)
+    path = f"{guarded_site.filled}/live/events"
+    with served(guarded_site.app) as base, httpx.Client(base_url=base, timeout=20) as client:
+        head = {"Cookie": f"{COOKIE}={cookies[COOKIE]}"}
+        with client.stream("GET", path, headers=head) as answer:
+            said = answer.iter_text()
+            assert next(said).startswith("retry")
+            with guarded_site.store.begin() as tx:
+                if ended == "revoked":
+                    tx.tokens.revoke("the viewer")
+                else:
+                    tx.tokens.close_session(digest(cookies[COOKIE]))
+            with guarded_site.store.begin() as tx:
+                (project,) = (each for each in tx.projects.all() if each.name == FILLED.name)
+                tx.results.note(project.id, "asked", "after the end")
+            heard = "".join(said)
+        assert "after the end" not in heard
+        assert client.get(path, headers=head).status_code == 303
+
+
+def test_whoever_is_still_welcome_goes_on_hearing(
+    guarded_site: MadeSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "HEARTBEAT_SECONDS", 0.1)
+    head = {"Authorization": f"Bearer {guarded_site.tokens[Role.VIEWER]}"}
+    with (
+        served(guarded_site.app) as base,
+        httpx.stream("GET", f"{base}{guarded_site.filled}/live/events", headers=head) as answer,
+    ):
+        heard = "".join(itertools.islice(answer.iter_text(), 6))
+    assert heard.count(": still here") >= 3

@@ -19,7 +19,7 @@ from workbench.web.heads import Head, frame_of, head_of
 from workbench.web.lookup import ProjectHere
 from workbench.web.pages.rounds import RoundInPath
 from workbench.web.rendering import Frame, Renderer
-from workbench.web.security.access import ViewerHere, address_of
+from workbench.web.security.access import ViewerHere, address_of, still_may
 from workbench.web.security.visitors import Visitor
 from workbench.web.site import Place
 
@@ -112,7 +112,9 @@ async def events(
     who = visitor.session or f"{visitor.name} at {address_of(request)}"
     desk.live.check(who)
     key = (id(place.store), place.project.id, visitor.sees_names)
-    stream = desk.live.listen(key, who, Watcher(desk, place, visitor), last_event_id)
+    stream = desk.live.listen(
+        key, who, Watcher(desk, place, visitor), last_event_id, lambda: still_may(request, desk, visitor)
+    )
     return StreamingResponse(stream, media_type="text/event-stream", headers=STREAMED)
 
 

@@ -10,7 +10,7 @@ from workbench.domain.errors import WorkbenchError
 from workbench.domain.roles import Role, Token
 from workbench.storage.store import Store
 from workbench.web.desk import Desk, DeskHere
-from workbench.web.refusals import Forbidden, SignInNeeded, Slower
+from workbench.web.refusals import Forbidden, Refusal, SignInNeeded, Slower
 from workbench.web.security.secrets import digest, forms_secret
 from workbench.web.security.visitors import Visitor, host_of, is_loopback
 
@@ -36,6 +36,17 @@ def visitor_of(request: Request, desk: DeskHere) -> Visitor:
     cookie = request.cookies.get(COOKIE)
     found = _by_cookie(desk, cookie) if cookie else None
     return found or _by_being_here(desk, request)
+
+
+def still_may(request: Request, desk: Desk, visitor: Visitor) -> bool:
+    """Whether somebody who came in a while ago would come in now, with the same rights."""
+    try:
+        return visitor_of(request, desk).role is visitor.role
+    except Refusal:
+        return False
+    except WorkbenchError:
+        # The database is away: nothing new is known of anybody.
+        return True
 
 
 def check_key(desk: Desk, address: str, secret: str) -> tuple[Store, Token]:

@@ -1,4 +1,4 @@
-"""How often a wrong key may be tried: each failure doubles the wait, and everybody shares one limit."""
+"""How often a wrong key may be tried: each failure doubles the wait of the address that it came from."""
 
 import ipaddress
 import threading
@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 #: So many mistakes cost nothing: fingers slip.
 FREE = 5
 LONGEST_SECONDS = 900.0
-#: Failures of everybody together within a minute.
+#: Failures of everybody together within a minute; beyond them the first mistake costs a wait already. Whoever
+#: made none is never made to wait for the mistakes of others.
 MOST_A_MINUTE = 100.0
 #: Addresses that are remembered; the one that failed longest ago is forgotten first.
 MOST_ADDRESSES = 10_000
@@ -38,10 +39,8 @@ class Limiter:
         """How many seconds an address has to wait before it may try again."""
         now = self.ticking()
         with self._lock:
-            self._refill(now)
             own = self._known.get(network(address))
-            everybody = (1.0 - self._left) * 60 / MOST_A_MINUTE
-            return max(0.0, own.until - now if own else 0.0, everybody)
+            return max(0.0, own.until - now) if own else 0.0
 
     def failed(self, address: str) -> None:
         """Count a wrong key."""
@@ -49,9 +48,11 @@ class Limiter:
         key = network(address)
         with self._lock:
             self._refill(now)
-            self._left = max(0.0, self._left - 1)
             own = self._known.pop(key, None) or Failures()
             own.count += 1
+            if self._left < 1:
+                own.count = max(own.count, FREE)
+            self._left = max(0.0, self._left - 1)
             over = own.count - FREE
             own.until = now + min(LONGEST_SECONDS, 2.0 ** min(over, 10)) if over >= 0 else 0.0
             self._known[key] = own
