@@ -37,6 +37,7 @@ class Witness:
         self._one_task_an_item()
         self._only_the_pool_is_chosen()
         self._budget_points_grow()
+        self._history_ends_in_the_present()
 
     def _nothing_is_taken_away(self) -> None:
         for table in APPEND_ONLY:
@@ -44,7 +45,10 @@ class Witness:
             for row in found.values():
                 row.pop("current", None)
             for key, before in self.rows.get(table, {}).items():
-                assert found.get(key) == before, f"{table} {key} was {before}, is {found.get(key)}"
+                now = found.get(key)
+                # Told once, and never again: reports of moments in between stay as they were.
+                known = {"superseded_at": now["superseded_at"]} if now and _in_force(before) else {}
+                assert now == {**before, **known}, f"{table} {key} was {before}, is {now}"
             newest = max(self.rows.get(table, {}), default=0)
             new = found.keys() - self.rows.get(table, {}).keys()
             assert all(key > newest for key in new), f"{table}: a row appeared among the old ones"
@@ -113,6 +117,24 @@ class Witness:
         )
         assert not wrong, f"held out and chosen: {wrong}"
 
+    def _history_ends_in_the_present(self) -> None:
+        """What reports of old moments are made of says, of this moment, what the tables say."""
+        for table in ("round", "task"):
+            last = {
+                row["of"]: row["state"]
+                for row in self.ask(f"SELECT {table}_id AS of, state FROM {table}_move ORDER BY id")
+            }
+            now = {row["id"]: row["state"] for row in self.ask(f"SELECT id, state FROM {table}")}
+            assert last == now, f"{table}: moved to {last}, are {now}"
+        for row in self.ask("SELECT * FROM label"):
+            assert _in_force(row) == bool(row["current"]), f"label {row['id']} is {row}"
+        said = self.ask("SELECT * FROM annotation")
+        newest: dict[tuple[str, str], tuple[Any, bool]] = {}
+        for row in said:
+            newest[_name(row)] = max(newest.get(_name(row), _change(row)), _change(row))
+        for row in said:
+            assert _in_force(row) == (_change(row) == newest[_name(row)]), f"annotation {row['id']} is {row}"
+
     def _budget_points_grow(self) -> None:
         last = (0, 0.0)
         for row in self.ask(
@@ -134,6 +156,18 @@ def check_budget(ask: Ask, max_labels: int) -> None:
         )
     )
     assert labels + waiting <= max_labels, f"{labels} labels and {waiting} promised, {max_labels} allowed"
+
+
+def _in_force(row: Row) -> bool:
+    return "superseded_at" in row and row["superseded_at"] is None
+
+
+def _name(row: Row) -> tuple[str, str]:
+    return row["labeler"], row["external_id"]
+
+
+def _change(row: Row) -> tuple[Any, bool]:
+    return row["updated_at"], bool(row["deleted"])
 
 
 def _position(row: Row) -> str:
