@@ -10,6 +10,8 @@ from workbench.reports.words import cell, cell_interval, heading
 #: A text, a word of more letters needs a wide column.
 LONG, UNBROKEN = 40, 22
 WORDS = (Unit.TEXT, Unit.PERSON, Unit.ITEM)
+#: For programs: people see it in the words.
+UNSEEN = frozenset({"tone"})
 
 
 class Head(NamedTuple):
@@ -85,12 +87,13 @@ def sheet_of(table: Table, currency: str = "", most: int | None = None) -> Sheet
     """Put a table into words; of many rows those that matter most: the newest rounds, else the first rows."""
     newest = bool(table.columns) and table.columns[0].unit is Unit.ROUND
     rows = _some(table.rows, most, newest=newest)
-    parts = [part for part in _parts(table.columns) if not rows or _any(rows, part)]
+    seen = [column for column in table.columns if column.name not in UNSEEN]
+    parts = [part for part in _parts(seen) if not rows or _any(rows, part)]
     most_items = max((n for row in rows if isinstance(n := getattr(row, "n", None), int)), default=None)
     return Sheet(
         name=table.name,
         title=table.title,
-        heads=tuple(_head(part, currency) for part in parts),
+        heads=_heads(parts, currency),
         rows=tuple(tuple(_cell(row, part, most_items) for part in parts) for row in rows),
         total=len(table.rows),
         newest=newest,
@@ -126,9 +129,15 @@ def _any(rows: Sequence[Any], part: _Part) -> bool:
     return any(getattr(row, column.name) is not None for row in rows for column in part.columns)
 
 
-def _head(part: _Part, currency: str) -> Head:
-    first = part.columns[0]
-    return Head(first.name, heading(first.name, first.unit, currency), first.unit)
+def _heads(parts: Sequence[_Part], currency: str) -> tuple[Head, ...]:
+    """No two columns are called the same: where items are counted already, ``n`` are those measured on."""
+    firsts = [part.columns[0] for part in parts]
+    heads = [Head(first.name, heading(first.name, first.unit, currency), first.unit) for first in firsts]
+    known = {head.words for head in heads if head.name != "n"}
+    return tuple(
+        head._replace(words="items measured on") if head.name == "n" and head.words in known else head
+        for head in heads
+    )
 
 
 def _cell(row: Any, part: _Part, n: int | None) -> Cell:

@@ -20,6 +20,27 @@ HARMLESS: Final = frozenset("\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}\N{THIN 
 #: Fewer items than this show no tenths of a percent.
 FEW: Final = 100
 HOUR, MINUTE = 3600, 60
+#: Columns whose names say too little to who has not read what they mean.
+HEADINGS: Final = {
+    "n": "items",
+    "noun": "what",
+    "words": "in words",
+    "stated": "the rule",
+    "by": "compared",
+    "matter": "why",
+    "made_in": "made in round",
+    "last_point": "cost of the last point",
+    "held_out": "held-out items",
+    "control_accuracy": "accuracy of random labels",
+    "worth": "worth as many items",
+    "represented": "of the pool",
+    "ece_equal_width": "ECE, equal width",
+    "ece_equal_mass": "ECE, equal mass",
+    "wrong": "wrong items",
+    "id": "number",
+}
+#: Abbreviations, as everybody writes them.
+ABBREVIATIONS: Final = re.compile(r"\b(?:auroc|aurc|nll|f1)\b")
 
 
 def in_words(value: Any, unit: Unit, *, currency: str = "", n: int | None = None) -> str:
@@ -74,10 +95,12 @@ def count(value: int, one: str, many: str | None = None) -> str:
 
 def heading(name: str, unit: Unit, currency: str = "") -> str:
     """Say what a column or an axis holds; the unit where its values do not."""
-    words = "items" if name == "n" else name.replace("_", " ")
+    words = HEADINGS.get(name) or ABBREVIATIONS.sub(lambda found: found[0].upper(), name.replace("_", " "))
     words = re.sub(r"\bseconds\b", "time", words) if unit is Unit.SECONDS else words
     if unit is Unit.MONEY and currency:
         return f"{words}, {currency}"
+    if name.endswith("per_100") and currency:
+        return f"{words} {currency}"
     return f"{words}, nats" if unit is Unit.NATS else words
 
 

@@ -18,6 +18,8 @@ SHADES: Final = " ░▒▓█"
 GUIDE: Final = "┄"
 MOST_BARS: Final = 16
 NAME: Final = 24
+#: What there is no half of.
+WHOLE: Final = (Unit.COUNT, Unit.ROUND)
 STEPS: Final = (100.0, 10.0, 1.0, 0.1, 0.01, 0.001, 0.0001)
 
 
@@ -193,6 +195,8 @@ def _tick(scale: Scale, value: float, span: float) -> str:
         from datetime import UTC, datetime
 
         return f"{datetime.fromtimestamp(value, UTC):%Y-%m-%d}"
+    if scale.unit in WHOLE:
+        return scale.tick(round(value / scale.divisor), 1.0)
     wanted = abs(span) / scale.divisor / 40 * 1.001
     step = next((step for step in STEPS if step <= wanted), STEPS[-1])
     return scale.tick(round(value / scale.divisor / step) * step, step)

@@ -1,6 +1,6 @@
 """A report in a terminal: findings first, small plots, tables that fit in 80 columns."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, TextIO
 
 from rich import box
@@ -93,22 +93,36 @@ def _table(console: Console, sheet: Sheet) -> None:
         console.print(Text(words, style="dim"))
 
 
-def _blocks(sheet: Sheet, width: int) -> list[list[int]]:
-    """Columns that fit beside each other; what does not goes below, behind the first column again."""
+def _blocks(sheet: Sheet, width: int) -> list[dict[int, int]]:
+    """Columns that fit beside each other, and how wide; what does not goes below, behind the first again."""
     widths = [_width(head, [row[i] for row in sheet.rows]) for i, head in enumerate(sheet.heads)]
-    blocks, room = [[0]], width - widths[0] - 2
+    # Each is followed by two letters, and the whole stands between two.
+    room = width - 2
+    blocks = [[0]]
     for column in range(1, len(widths)):
-        if widths[column] + 2 > room and len(blocks[-1]) > 1:
+        taken = sum(widths[one] + 2 for one in (*blocks[-1], column)) - 2
+        if taken > room and len(blocks[-1]) > 1:
             blocks.append([0])
-            room = width - widths[0] - 2
         blocks[-1].append(column)
-        room -= widths[column] + 2
-    return blocks
+    return [_widened(sheet, {column: widths[column] for column in block}, room) for block in blocks]
+
+
+def _widened(sheet: Sheet, widths: dict[int, int], room: int) -> dict[int, int]:
+    """Give what room is left to heads that would be broken over two lines."""
+    left = room - sum(widths.values()) - 2 * (len(widths) - 1)
+    found = dict(widths)
+    for column, width in widths.items():
+        more = len(sheet.heads[column].words) - width
+        if 0 < more <= left:
+            found[column] += more
+            left -= more
+    return found
 
 
 def _width(head: Head, cells: Sequence[Cell]) -> int:
     needed = max((len(cell.words) for cell in cells), default=0)
-    return max(min(needed, WIDEST_CELL), *(len(word) for word in head.words.split(" ")))
+    most = needed if head.numeric else min(needed, WIDEST_CELL)
+    return max(most, *(len(word) for word in head.words.split(" ")))
 
 
 def _list(sheet: Sheet) -> RichTable:
@@ -122,20 +136,16 @@ def _list(sheet: Sheet) -> RichTable:
     return lines
 
 
-def _block(sheet: Sheet, columns: Sequence[int], title: str | None) -> RichTable:
+def _block(sheet: Sheet, columns: Mapping[int, int], title: str | None) -> RichTable:
     # Text, not markup: names of people, classes and items are anybody's strings.
     heading = None if title is None else Text(title, style="table.title")
     table = RichTable(
         box=box.SIMPLE_HEAD, title=heading, title_justify="left", pad_edge=False, padding=(0, 1, 0, 0)
     )
-    for column in columns:
+    for column, width in columns.items():
         head = sheet.heads[column]
         table.add_column(
-            Text(head.words),
-            justify="right" if head.numeric else "left",
-            overflow="fold",
-            min_width=min(_width(head, [row[column] for row in sheet.rows]), WIDEST_CELL),
-            max_width=None if head.numeric else WIDEST_CELL,
+            Text(head.words), justify="right" if head.numeric else "left", overflow="fold", width=width
         )
     for row in sheet.rows:
         table.add_row(*(Text(short(row[column].words, LONGEST)) for column in columns))

@@ -1,6 +1,6 @@
 """Whether everything is in order: what would be a leak, what is open, and how much there is."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import sqlalchemy as sa
 
@@ -18,6 +18,14 @@ from workbench.storage.tables import (
     round_,
     selection,
 )
+
+#: The pool's files hold the rest: an item gets a row of its own when a round chooses it.
+SPLITS: Final = {
+    Split.POOL: "items of the pool that were ever chosen",
+    Split.TEST: "held-out items",
+    Split.GOLD: "gold items",
+    Split.REMOVED: "removed items",
+}
 
 
 class Shard(NamedTuple):
@@ -139,7 +147,7 @@ class IntegrityFacts:
             .group_by(split)
         )
         found = {row.split: row.n for row in rows}
-        return {f"items in the split '{name}'": found.get(name, 0) for name in Split}
+        return {words: found.get(name, 0) for name, words in SPLITS.items()}
 
     def _items(self, split: Split) -> sa.ColumnElement[bool]:
         return sa.and_(

@@ -1,9 +1,12 @@
 """The report in a terminal: 80 columns, findings with a word for their tone, nobody's text gives orders."""
 
 import io
+from dataclasses import dataclass, fields
 
 from workbench.reports.faces.terminal import show_panels, show_tables
+from workbench.reports.panel import Table
 from workbench.reports.reading import Report
+from workbench.reports.units import Share
 
 ALLOWED = "\n\xa0\u202f"
 
@@ -58,3 +61,32 @@ def test_an_empty_table_says_what_brings_it(report: Report) -> None:
 
 def test_the_large_key_is_cut(report: Report) -> None:
     assert "k" * 400 not in _shown(report).replace("\n", "").replace(" ", "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Broad:
+    name: str
+    first_long_heading: Share
+    second_long_heading: Share
+    third_long_heading: Share
+    fourth_long_heading: Share
+    fifth_long_heading: Share
+    sixth_long_heading: Share
+    seventh_long_heading: Share
+    eighth_long_heading: Share
+
+
+def test_no_number_is_cut_off_at_the_edge() -> None:
+    values = {
+        field.name: round(0.101 * place, 3)
+        for place, field in enumerate(fields(_Broad))
+        if field.name != "name"
+    }
+    table = Table(name="t", title="T", row=_Broad, rows=[_Broad(name="x" * 15, **values)] * 2, empty="")
+    out = io.StringIO()
+    show_tables([table], out, "EUR")
+    assert max(map(len, out.getvalue().splitlines())) <= 80
+    for value in values.values():
+        assert out.getvalue().count(f"{value * 100:.1f} %") == 2, out.getvalue()
+    for word in ("first", "fifth", "eighth", "heading"):
+        assert word in out.getvalue()
