@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from workbench.web.site import Site
 
 DEFAULT_PORT = 8090
+#: Of so many projects the panels are read before the first visitor comes.
+MOST_READ_AHEAD = 4
 
 
 def serve(
@@ -93,7 +95,7 @@ def _serve(
 
     from workbench.web.app import create_app
     from workbench.web.desk import Desk
-    from workbench.web.readings import warm_up
+    from workbench.web.readings import read_ahead, warm_up
     from workbench.web.security.visitors import is_loopback
     from workbench.web.served import routes_of
 
@@ -104,7 +106,12 @@ def _serve(
     say(f"The dashboard is at http://{shown}:{chosen}; Ctrl-C ends it.")
     if not is_loopback(host):
         say("Tokens travel as they are: put it behind TLS where others can listen on the network.")
-    threading.Thread(target=warm_up, name="warm-up", daemon=True).start()
+
+    def get_ready() -> None:
+        warm_up()
+        read_ahead(desk.readings, site.places()[:MOST_READ_AHEAD], hidden=site.has_tokens())
+
+    threading.Thread(target=get_ready, name="warm-up", daemon=True).start()
     if open_browser:
         import webbrowser
 
@@ -129,6 +136,7 @@ def _serve(
     )
     with suppress(KeyboardInterrupt):
         Server(config).run()
+    desk.readings.close()
 
 
 def _port(site: "Site") -> int:

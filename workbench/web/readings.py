@@ -1,27 +1,40 @@
-"""Readings that are kept as long as nothing changes, apart for those who see names and those who do not."""
+"""Readings that are kept as long as nothing changes, apart for those who see names and those who do not.
+
+Nobody waits long for one: what takes longer is read in the background, and the one before is shown meanwhile,
+with the time of which it is.
+"""
 
 import threading
-import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from workbench.domain.records import Project
+from workbench.domain.roles import Role
 from workbench.reports.chart import Axis, Chart
 from workbench.reports.faces.svg import svg
 from workbench.reports.panel import View
+from workbench.reports.panels.catalog import PANELS
 from workbench.reports.reading import PanelReading, Report, read_report
 from workbench.storage.store import Store
 from workbench.web.security.visitors import Visitor
+from workbench.web.site import Place
 
 #: Some sentences depend on the time alone, as dates of forecasts do.
 LONGEST = timedelta(minutes=10)
 MOST = 256
-#: A page does not wait for a reading that takes longer: it comes after the page.
-QUICK_SECONDS = 0.1
+#: So long a page waits for a reading; after that it shows the one before, or says that it comes.
+PATIENCE_SECONDS = 0.15
+#: Programs are given the one before if it is not older than this; else they wait.
+RECENT = timedelta(seconds=60)
+#: Reading is work for the processor: more at once only makes each of them late.
+AT_ONCE = 2
+
+Pulse = tuple[int | None, ...]
 
 
 class Asked(NamedTuple):
@@ -50,6 +63,8 @@ class Said:
 
     def drawing(self, chart: Chart) -> str:
         """A chart as SVG, drawn once."""
+        if chart.name in self._drawn:
+            return self._drawn[chart.name]
         # One at a time: what draws has settings that all threads share.
         with self._pen:
             if chart.name not in self._drawn:
@@ -58,21 +73,60 @@ class Said:
 
 
 class Kept(NamedTuple):
-    """What was made, and what the database looked like."""
+    """What was made, and what the database looked like; None where it is to be made again at once."""
 
-    pulse: tuple[int | None, ...]
+    pulse: Pulse | None
     made_at: datetime
     made: Any
 
 
+class Job(NamedTuple):
+    """What is being made: of the database as it looked, or later."""
+
+    pulse: Pulse
+    future: Future[Kept]
+
+
+class Found(NamedTuple):
+    """What is kept, and unless it holds, what is being made in its place.
+
+    Attributes:
+        late: Something has changed since that was begun.
+    """
+
+    kept: Any
+    job: Job | None
+    late: bool
+    now: datetime
+
+
+class Heard(NamedTuple):
+    """What is there to be shown.
+
+    Attributes:
+        said: None where nothing has been read yet.
+        newer: Whether something has changed since, and is being read.
+    """
+
+    said: Said | None
+    newer: bool
+
+
 @dataclass(slots=True)
 class Readings:
-    """A small memory of what panels said."""
+    """A small memory of what panels said.
 
+    Attributes:
+        patience: For how many seconds a page waits.
+    """
+
+    patience: float = PATIENCE_SECONDS
     _kept: OrderedDict[Asked, Kept] = field(default_factory=OrderedDict)
-    _turns: dict[Asked, threading.Lock] = field(default_factory=dict)
-    #: How long it took last, by database, project and what was asked.
-    _took: dict[tuple[int, int, str], float] = field(default_factory=dict)
+    #: What is being read.
+    _jobs: dict[Asked, Job] = field(default_factory=dict)
+    _readers: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(AT_ONCE, thread_name_prefix="reader")
+    )
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _pen: threading.Lock = field(default_factory=threading.Lock)
 
@@ -85,53 +139,117 @@ class Readings:
         view: View | None = None,
         at: datetime | None = None,
     ) -> Said:
-        """What one panel says to a visitor; read anew only when something has changed."""
+        """What one panel says to a visitor as things are now, however long that takes to be read."""
         asked = asked_for(visitor, store, project, panel, view, at)
-
-        def read() -> Said:
-            names = visitor.names(store, project)
-            report = read_report(store, project, panels=[panel], view=asked.view, at=at, names=names)
-            return Said(report, self._pen)
-
-        found: Said = self.once(asked, store, read)
+        found: Said = self.once(asked, store, self._reader(asked, visitor, store, project))
         return found
+
+    def soon(
+        self,
+        visitor: Visitor,
+        store: Store,
+        project: Project,
+        panel: str,
+        view: View | None = None,
+        at: datetime | None = None,
+        *,
+        patience: float | None = None,
+        oldest: timedelta | None = None,
+    ) -> Heard:
+        """What one panel says to a visitor who does not want to wait: the newest that is there.
+
+        Args:
+            patience: For how many seconds this visitor waits.
+            oldest: Of something older than this the newer one is waited for, as where there is none.
+        """
+        asked = asked_for(visitor, store, project, panel, view, at)
+        held, job, late, now = self._ask(asked, store, self._reader(asked, visitor, store, project))
+        if job is None:
+            return Heard(held.made, newer=False)
+        with suppress(TimeoutError):
+            seconds = self.patience if patience is None else patience
+            return Heard(self._wait(asked, job, seconds).made, newer=late)
+        if oldest is not None and (held is None or now - held.made_at > oldest):
+            return Heard(self._wait(asked, job).made, newer=late)
+        return Heard(held.made if held else None, newer=True)
 
     def once(self, asked: Asked, store: Store, make: Callable[[], Any]) -> Any:
         """What ``make`` gives, made anew only when something has changed."""
+        held, job, late, _ = self._ask(asked, store, make)
+        if late and job is not None:
+            # What is being made is of before: the next one begins after it.
+            with suppress(Exception):
+                self._wait(asked, job)
+            held, job, _, _ = self._ask(asked, store, make)
+        return (held if job is None else self._wait(asked, job)).made
+
+    def begin(self, visitor: Visitor, store: Store, project: Project, panel: str) -> None:
+        """Have a panel read before anybody asks for it."""
+        asked = asked_for(visitor, store, project, panel)
+        self._ask(asked, store, self._reader(asked, visitor, store, project))
+
+    def close(self) -> None:
+        """Read nothing more."""
+        self._readers.shutdown(cancel_futures=True)
+
+    def _reader(self, asked: Asked, visitor: Visitor, store: Store, project: Project) -> Callable[[], Said]:
+        def read() -> Said:
+            names = visitor.names(store, project)
+            report = read_report(
+                store, project, panels=[asked.what], view=asked.view, at=asked.at, names=names
+            )
+            said = Said(report, self._pen)
+            # The one that is seen first is drawn with it: nobody waits for that either.
+            for chart in said.panel.reading.charts[:1]:
+                said.drawing(chart)
+            return said
+
+        return read
+
+    def _ask(self, asked: Asked, store: Store, make: Callable[[], Any]) -> Found:
         with store.read() as tx:
             pulse, now = tx.pulse, tx.now
-        # Many who ask the same at once wait for one reading.
-        with self._turn(asked):
+        with self._lock:
             kept = self._kept.get(asked)
-            if kept is None or not _holds(kept, pulse, now):
-                begun = time.perf_counter()
-                kept = Kept(pulse, now, make())
-                self._keep(asked, kept, time.perf_counter() - begun)
-            return kept.made
+            if kept is not None and _holds(asked, kept, pulse, now):
+                self._kept.move_to_end(asked)
+                return Found(kept, None, late=False, now=now)
+            # Many who ask the same at once wait for one reading.
+            job = self._jobs.get(asked)
+            if job is None:
+                job = self._jobs[asked] = Job(pulse, Future())
+                self._readers.submit(self._do, asked, job, now, make)
+            return Found(kept, job, late=job.pulse != pulse, now=now)
 
-    def is_quick(self, asked: Asked, store: Store) -> bool:
-        """Whether a page may wait for it: it is there, or was made quickly the last time."""
-        took = self._took.get((asked.store, asked.project, asked.what))
-        if took is not None and took < QUICK_SECONDS:
-            return True
-        kept = self._kept.get(asked)
-        if kept is None:
-            return False
-        with store.read() as tx:
-            return _holds(kept, tx.pulse, tx.now)
-
-    def _turn(self, asked: Asked) -> threading.Lock:
+    def _do(self, asked: Asked, job: Job, now: datetime, make: Callable[[], Any]) -> None:
+        try:
+            made = make()
+        except BaseException as error:  # noqa: BLE001  # whoever waits for it is told
+            # Stays until somebody has heard of it.
+            job.future.set_exception(error)
+            return
+        kept = Kept(job.pulse if _is_whole(made, asked, now) else None, now, made)
         with self._lock:
-            return self._turns.setdefault(asked, threading.Lock())
-
-    def _keep(self, asked: Asked, kept: Kept, seconds: float) -> None:
-        with self._lock:
-            self._took[(asked.store, asked.project, asked.what)] = seconds
+            self._jobs.pop(asked, None)
             self._kept[asked] = kept
             self._kept.move_to_end(asked)
             while len(self._kept) > MOST:
-                oldest, _ = self._kept.popitem(last=False)
-                self._turns.pop(oldest, None)
+                self._kept.popitem(last=False)
+        job.future.set_result(kept)
+
+    def _wait(self, asked: Asked, job: Job, seconds: float | None = None) -> Kept:
+        """What a job gives.
+
+        Raises:
+            TimeoutError: Not so soon.
+        """
+        try:
+            return job.future.result(seconds)
+        finally:
+            if job.future.done() and job.future.exception() is not None:
+                with self._lock:
+                    if self._jobs.get(asked) is job:
+                        del self._jobs[asked]
 
 
 def asked_for(
@@ -146,8 +264,29 @@ def asked_for(
     return Asked(id(store), project.id, what, view or View(), at, visitor.sees_names)
 
 
-def _holds(kept: Kept, pulse: tuple[int | None, ...], now: datetime) -> bool:
+def _holds(asked: Asked, kept: Kept, pulse: Pulse, now: datetime) -> bool:
+    if asked.at is not None and asked.at < kept.made_at - LONGEST:
+        # Nothing that is written later belongs to that moment.
+        return True
     return kept.pulse == pulse and now - kept.made_at <= LONGEST
+
+
+def _is_whole(made: Any, asked: Asked, now: datetime) -> bool:
+    """Whether it says all that could be seen; while somebody writes for long it is of before that."""
+    return asked.at is not None or not isinstance(made, Said) or made.report.at >= now
+
+
+def read_ahead(readings: Readings, places: Sequence[Place], *, hidden: bool) -> None:
+    """Have the panels of these projects read before the first visitor comes.
+
+    Args:
+        hidden: Whether some visitors will not see names: for them they are other readings.
+    """
+    for panel in PANELS:
+        for place in places:
+            for role in (Role.OPERATOR, Role.VIEWER) if hidden else (Role.OPERATOR,):
+                nobody = Visitor(name="nobody", role=role)
+                readings.begin(nobody, place.store, place.project, panel.name)
 
 
 def warm_up() -> None:

@@ -19,6 +19,7 @@ from workbench.domain.roles import Role
 from workbench.storage.store import Store, open_store
 from workbench.web.app import create_app
 from workbench.web.desk import Desk
+from workbench.web.readings import Readings
 from workbench.web.security.limits import Limiter
 from workbench.web.security.secrets import digest
 from workbench.web.site import Site
@@ -99,8 +100,14 @@ def make_database(folder: Path, *projects: MadeUp) -> Store:
     return store
 
 
-def show(folder: Path, *, tokens: bool = False, local_role: Role = Role.OPERATOR) -> MadeSite:
-    """An application for that folder; with a token for each role if wanted."""
+def show(
+    folder: Path, *, tokens: bool = False, local_role: Role = Role.OPERATOR, patience: float = 30.0
+) -> MadeSite:
+    """An application for that folder; with a token for each role if wanted.
+
+    Args:
+        patience: Pages wait so long for what they show, however busy this machine is.
+    """
     site = Site([folder / "workbench.toml"])
     store = site.stores()[0]
     secrets = {role: f"wb_{role}-{'x' * 30}" for role in Role} if tokens else {}
@@ -110,7 +117,7 @@ def show(folder: Path, *, tokens: bool = False, local_role: Role = Role.OPERATOR
     slugs = {place.project.name: place.slug for place in site.places()}
     # Time stands still for whoever guesses.
     limiter = Limiter(ticking=lambda: 0.0)
-    app = create_app(Desk(site=site, local_role=local_role, limiter=limiter))
+    app = create_app(Desk(site=site, local_role=local_role, limiter=limiter, readings=Readings(patience)))
     return MadeSite(folder=folder, store=store, app=app, slugs=slugs, tokens=secrets)
 
 

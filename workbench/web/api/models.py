@@ -94,6 +94,9 @@ class PanelOut(BaseModel):
 
     project: str
     at: datetime
+    newer: bool = Field(
+        description="Whether something has changed since `at`, less than a minute ago, and is being read."
+    )
     terms: TermsOut
     name: str
     title: str

@@ -17,11 +17,11 @@ from workbench.web.api import models
 from workbench.web.desk import DeskHere
 from workbench.web.lookup import MomentHere, ProjectHere
 from workbench.web.pages.items import ItemKey, answer_rows
-from workbench.web.pages.panels import PanelName, TableName, ViewHere, csv_of
+from workbench.web.pages.panels import PanelName, Recent, TableName, ViewHere, csv_of, recent
 from workbench.web.pages.projects import card_of
 from workbench.web.pages.rounds import RoundInPath, find
 from workbench.web.plots import plot
-from workbench.web.readings import Said, asked_for
+from workbench.web.readings import asked_for
 from workbench.web.refusals import NotHere
 from workbench.web.security.access import ViewerHere
 from workbench.web.site import Place
@@ -67,7 +67,7 @@ def panel(
     place: ProjectHere, visitor: ViewerHere, desk: DeskHere, at: MomentHere, panel: PanelName, view: ViewHere
 ) -> models.PanelOut:
     """What a panel says, now or at a moment."""
-    return _panel(desk.readings.panel(visitor, place.store, place.project, panel, view, at))
+    return _panel(recent(place, visitor, desk, at, panel, view))
 
 
 @router.get("/projects/{slug}/panels/{panel}/tables/{table}.csv", response_class=Csv)
@@ -81,7 +81,7 @@ def table(
     table: TableName,
 ) -> Response:
     """A table of a panel as CSV, with all its rows."""
-    return csv_of(desk.readings.panel(visitor, place.store, place.project, panel, view, at), table)
+    return csv_of(recent(place, visitor, desk, at, panel, view).said, table)
 
 
 @router.get("/projects/{slug}/rounds")
@@ -198,12 +198,13 @@ def _project(place: Place) -> models.ProjectOut:
     )
 
 
-def _panel(said: Said) -> models.PanelOut:
-    panel, report = said.panel, said.report
+def _panel(found: Recent) -> models.PanelOut:
+    panel, report = found.said.panel, found.said.report
     terms = {**report.terms.content(), "changed": sorted(report.terms.changed)}
     return models.PanelOut(
         project=report.project.name,
         at=report.at,
+        newer=found.newer,
         terms=models.TermsOut.model_validate(terms),
         name=panel.name,
         title=panel.title,

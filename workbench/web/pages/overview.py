@@ -10,9 +10,9 @@ from starlette.responses import HTMLResponse
 from workbench.web.desk import Desk, DeskHere
 from workbench.web.heads import Head, frame_of, head_of
 from workbench.web.lookup import MomentHere, ProjectHere
-from workbench.web.pages.panels import PanelName
-from workbench.web.panels import Entry, PanelView, navigation, view_of
-from workbench.web.readings import asked_for
+from workbench.web.pages.panels import PanelName, old_words
+from workbench.web.panels import Entry, PanelView, entry_of, navigation, view_of
+from workbench.web.readings import PATIENCE_SECONDS
 from workbench.web.rendering import Frame, Renderer
 from workbench.web.security.access import ViewerHere
 from workbench.web.security.visitors import Visitor
@@ -24,6 +24,23 @@ FIRST = ("headline", "budget_curve")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LeadPart:
+    """What a panel answers, with its first chart.
+
+    Attributes:
+        panel: None while it is being read.
+        old: That something has changed since, in words; empty where nothing has.
+    """
+
+    template: ClassVar[str] = "parts/lead.html"
+
+    head: Head
+    entry: Entry
+    panel: PanelView | None
+    old: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OverviewPage:
     """The first page of a project."""
 
@@ -31,28 +48,20 @@ class OverviewPage:
 
     frame: Frame
     head: Head
-    first: tuple[tuple[Entry, PanelView | None], ...]
+    first: tuple[LeadPart, ...]
     others: tuple[Entry, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LeadPart:
-    """What a panel answers, with its first chart."""
-
-    template: ClassVar[str] = "parts/lead.html"
-
-    head: Head
-    panel: PanelView
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CardPart:
-    """What a panel answers, in short."""
+    """What a panel answers, in short; likewise."""
 
     template: ClassVar[str] = "parts/card.html"
 
     head: Head
-    panel: PanelView
+    entry: Entry
+    panel: PanelView | None
+    old: str
 
 
 @router.get("/projects/{slug}")
@@ -63,7 +72,7 @@ def overview(place: ProjectHere, visitor: ViewerHere, desk: DeskHere, at: Moment
         frame=frame_of(place, visitor, "overview"),
         head=head_of(place, at),
         first=tuple(
-            (entry, _at_once(desk, visitor, place, entry.name, at))
+            _lead(desk, visitor, place, entry.name, at, PATIENCE_SECONDS / len(FIRST))
             for entry in entries
             if entry.name in FIRST
         ),
@@ -72,12 +81,21 @@ def overview(place: ProjectHere, visitor: ViewerHere, desk: DeskHere, at: Moment
     return Renderer().page(context)
 
 
-def _at_once(desk: Desk, visitor: Visitor, place: Place, panel: str, at: datetime | None) -> PanelView | None:
-    """What a panel says, if that does not take long."""
-    asked = asked_for(visitor, place.store, place.project, panel, at=at)
-    if not desk.readings.is_quick(asked, place.store):
-        return None
-    return view_of(desk.readings.panel(visitor, place.store, place.project, panel, at=at), most=0)
+def _lead(
+    desk: Desk,
+    visitor: Visitor,
+    place: Place,
+    panel: str,
+    at: datetime | None,
+    patience: float | None = None,
+) -> LeadPart:
+    heard = desk.readings.soon(visitor, place.store, place.project, panel, at=at, patience=patience)
+    return LeadPart(
+        head=head_of(place, at),
+        entry=entry_of(panel),
+        panel=view_of(heard.said, most=0) if heard.said else None,
+        old=old_words(heard),
+    )
 
 
 @router.get("/projects/{slug}/panels/{panel}/lead")
@@ -85,8 +103,7 @@ def lead(
     place: ProjectHere, visitor: ViewerHere, desk: DeskHere, at: MomentHere, panel: PanelName
 ) -> HTMLResponse:
     """What one panel answers, with its first chart."""
-    said = desk.readings.panel(visitor, place.store, place.project, panel, at=at)
-    return Renderer().page(LeadPart(head=head_of(place, at), panel=view_of(said, most=0)))
+    return Renderer().page(_lead(desk, visitor, place, panel, at))
 
 
 @router.get("/projects/{slug}/panels/{panel}/card")
@@ -94,5 +111,7 @@ def card(
     place: ProjectHere, visitor: ViewerHere, desk: DeskHere, at: MomentHere, panel: PanelName
 ) -> HTMLResponse:
     """What one panel answers."""
-    said = desk.readings.panel(visitor, place.store, place.project, panel, at=at)
-    return Renderer().page(CardPart(head=head_of(place, at), panel=view_of(said, drawn=0, most=0)))
+    heard = desk.readings.soon(visitor, place.store, place.project, panel, at=at)
+    shown = view_of(heard.said, drawn=0, most=0) if heard.said else None
+    part = CardPart(head=head_of(place, at), entry=entry_of(panel), panel=shown, old=old_words(heard))
+    return Renderer().page(part)

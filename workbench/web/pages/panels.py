@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 from fastapi import APIRouter, Depends, Query
 from fastapi import Path as InPath
@@ -18,7 +18,7 @@ from workbench.web.heads import Head, frame_of, head_of
 from workbench.web.lookup import MomentHere, ProjectHere
 from workbench.web.panels import Entry, PanelView, entry_of, item_keys, view_of
 from workbench.web.previews import Preview, preview
-from workbench.web.readings import Said, asked_for
+from workbench.web.readings import RECENT, Heard, Said
 from workbench.web.refusals import NotHere
 from workbench.web.rendering import Frame, Renderer
 from workbench.web.security.access import ViewerHere
@@ -52,7 +52,9 @@ class PanelPage:
     """A panel on a page of its own.
 
     Attributes:
-        panel: None where reading it takes a while: it comes after the page, from ``body``.
+        panel: None where reading it takes a while: it comes after the page, from ``again``.
+        old: That something has changed since, in words; empty where nothing has.
+        again: Where the panel, or a newer one, is to be had.
         whole: The page with everything in it, for those without script.
     """
 
@@ -64,7 +66,8 @@ class PanelPage:
     panel: PanelView | None
     choices: Choices
     previews: Mapping[str, Preview]
-    body: str
+    old: str
+    again: str
     whole: str
 
 
@@ -75,9 +78,11 @@ class PanelPart:
     template: ClassVar[str] = "parts/panel_body.html"
 
     head: Head
-    panel: PanelView
+    panel: PanelView | None
     choices: Choices
     previews: Mapping[str, Preview]
+    old: str
+    again: str
 
 
 def panel_name(panel: Annotated[str, InPath(max_length=100, description="The panel's name.")]) -> str:
@@ -119,21 +124,19 @@ def panel_page(
     whole: bool = False,
 ) -> HTMLResponse:
     """A panel with all it says; what takes a while comes after the page."""
-    asked = asked_for(visitor, place.store, place.project, panel, view, at)
-    ready = whole or desk.readings.is_quick(asked, place.store)
-    part = _part(place, visitor, desk, at, panel, view) if ready else None
-    head, entry = head_of(place, at), entry_of(panel)
-    here = f"{head.base}/panels/{panel}"
-    chosen = {"round": view.round, "compare": view.compare, "labels": view.labels, "at": head.at}
+    part = _part(place, visitor, desk, at, panel, view, wait=whole)
+    entry = entry_of(panel)
+    here = f"{part.head.base}/panels/{panel}"
     context = PanelPage(
         frame=frame_of(place, visitor, panel, entry.title),
-        head=head,
+        head=part.head,
         entry=entry,
-        panel=part.panel if part else None,
-        choices=part.choices if part else choices_of(place, at, panel, view),
-        previews=part.previews if part else {},
-        body=address(f"{here}/body", **chosen),
-        whole=address(here, **chosen, whole="true"),
+        panel=part.panel,
+        choices=part.choices,
+        previews=part.previews,
+        old=part.old,
+        again=part.again,
+        whole=address(here, **_chosen(part.head, view), whole="true"),
     )
     return Renderer().page(context)
 
@@ -157,7 +160,7 @@ def drawing(
     chart: Annotated[str, InPath(max_length=100)],
 ) -> Response:
     """A chart as a picture."""
-    said = desk.readings.panel(visitor, place.store, place.project, panel, view, at)
+    said = recent(place, visitor, desk, at, panel, view).said
     for found in said.panel.reading.charts:
         if found.name == chart:
             return Response(said.drawing(found), media_type="image/svg+xml")
@@ -175,7 +178,28 @@ def spreadsheet(
     table: TableName,
 ) -> Response:
     """A table as CSV, with all its rows."""
-    return csv_of(desk.readings.panel(visitor, place.store, place.project, panel, view, at), table)
+    return csv_of(recent(place, visitor, desk, at, panel, view).said, table)
+
+
+class Recent(NamedTuple):
+    """What a panel said not long ago, and whether a newer one is being read."""
+
+    said: Said
+    newer: bool
+
+
+def recent(place: Place, visitor: Visitor, desk: Desk, at: datetime | None, panel: str, view: View) -> Recent:
+    """What a panel says, or said not long ago if the newer takes a while."""
+    heard = desk.readings.soon(visitor, place.store, place.project, panel, view, at, oldest=RECENT)
+    assert heard.said is not None
+    return Recent(heard.said, heard.newer)
+
+
+def old_words(heard: Heard) -> str:
+    """Of when it is, where something has changed since; empty where nothing has."""
+    if heard.said is None or not heard.newer:
+        return ""
+    return f"As of {heard.said.report.at:%Y-%m-%d %H:%M:%S} UTC. What has changed since is being read."
 
 
 def csv_of(said: Said, name: str) -> Response:
@@ -192,18 +216,35 @@ def csv_of(said: Said, name: str) -> Response:
 
 
 def _part(
-    place: Place, visitor: Visitor, desk: Desk, at: datetime | None, panel: str, view: View
+    place: Place,
+    visitor: Visitor,
+    desk: Desk,
+    at: datetime | None,
+    panel: str,
+    view: View,
+    *,
+    wait: bool = False,
 ) -> PanelPart:
-    said = desk.readings.panel(visitor, place.store, place.project, panel, view, at)
-    shown = view_of(said)
+    readings, head = desk.readings, head_of(place, at)
+    if wait:
+        heard = Heard(readings.panel(visitor, place.store, place.project, panel, view, at), newer=False)
+    else:
+        heard = readings.soon(visitor, place.store, place.project, panel, view, at)
+    shown = view_of(heard.said) if heard.said else None
     with place.store.read() as tx:
-        items = tx.facts(place.project, at).visits.items(item_keys(shown.sheets))
+        items = tx.facts(place.project, at).visits.items(item_keys(shown.sheets)) if shown else {}
     return PanelPart(
-        head=head_of(place, at),
+        head=head,
         panel=shown,
         choices=choices_of(place, at, panel, view),
         previews={key: preview(place.slug, item) for key, item in items.items()},
+        old=old_words(heard),
+        again=address(f"{head.base}/panels/{panel}/body", **_chosen(head, view)),
     )
+
+
+def _chosen(head: Head, view: View) -> dict[str, Any]:
+    return {"round": view.round, "compare": view.compare, "labels": view.labels, "at": head.at}
 
 
 def choices_of(place: Place, at: datetime | None, panel: str, view: View) -> Choices:
