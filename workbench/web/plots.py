@@ -29,6 +29,7 @@ FORMATS: Final = {
     Unit.ROUND: ",.0f",
     Unit.POINTS: "+,.2~f",
 }
+WHOLE: Final = (Unit.COUNT, Unit.ROUND)
 NOT_NEGATIVE: Final = (Unit.COUNT, Unit.ROUND, Unit.MONEY, Unit.SECONDS, Unit.SHARE)
 HEIGHT, ROW = 340, 26
 LONGEST, FEW = 34, 12
@@ -192,7 +193,8 @@ class _Plot:
         return safe(interval(value, low, high, meant.unit, currency=self._currency))
 
     def _layout(self) -> dict[str, Any]:
-        x, y = self._axis(self._chart.x, self._x), self._axis(self._chart.y, self._y)
+        x = self._axis(self._chart.x, self._x, x_values(self._chart))
+        y = self._axis(self._chart.y, self._y, y_values(self._chart))
         names = {"tickvals": list(range(len(self._names))), "ticktext": [safe(name) for name in self._names]}
         if self._lying:
             x, y = y, {**self._plain_axis(""), **names, "autorange": "reversed", "automargin": True}
@@ -212,7 +214,7 @@ class _Plot:
             "annotations": [self._note(guide) for guide in self._chart.guides],
         }
 
-    def _axis(self, axis: Axis, scale: Scale) -> dict[str, Any]:
+    def _axis(self, axis: Axis, scale: Scale, values: Sequence[float]) -> dict[str, Any]:
         found = self._plain_axis(scale.title)
         if axis.unit is Unit.TIME:
             return {**found, "type": "date"}
@@ -228,7 +230,10 @@ class _Plot:
         if axis.unit in FORMATS:
             found["tickformat"] = FORMATS[axis.unit]
         if axis.unit is Unit.POINTS:
-            found["ticksuffix"] = " pp"
+            found |= {"ticksuffix": " pp", "labelalias": {"+0 pp": "0 pp"}}
+        if axis.unit in WHOLE and not axis.log and values and max(values) - min(values) <= FEW:
+            # Ticks between whole numbers would be rounded: the same round would stand there twice.
+            found |= {"tick0": 0, "dtick": 1}
         return found
 
     def _plain_axis(self, title: str) -> dict[str, Any]:

@@ -83,6 +83,15 @@ def test_percentage_points_are_not_percent() -> None:
     assert figure is not None
     assert figure["data"][-1]["y"] == pytest.approx([5, -10])
     assert figure["layout"]["yaxis"]["ticksuffix"] == " pp"
+    assert figure["layout"]["yaxis"]["labelalias"] == {"+0 pp": "0 pp"}
+
+
+@pytest.mark.parametrize(("last", "step"), [(3, 1), (200, None)])
+def test_no_round_stands_twice_on_an_axis(last: int, step: int | None) -> None:
+    rounds = Axis(title="round", unit=Unit.ROUND)
+    figure = plot(chart(Line(name="a", x=[0, last], y=[0.1, 0.2]), x=rounds))
+    assert figure is not None
+    assert figure["layout"]["xaxis"].get("dtick") == step
 
 
 def test_what_the_basic_edition_can_not_draw_stays_a_drawing() -> None:
