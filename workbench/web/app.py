@@ -35,6 +35,7 @@ from workbench.web.security.access import require
 from workbench.web.security.bodies import SmallBodies
 from workbench.web.security.forms import check_form
 from workbench.web.security.headers import SafeHeaders
+from workbench.web.security.texts import check_address
 
 STATIC = Path(__file__).parent / "static"
 #: For everybody: nothing is in them.
@@ -74,7 +75,7 @@ def create_app(desk: Desk, *, more: Sequence[BaseRoute] = ()) -> FastAPI:
     )
     app.state.desk = desk
     explain_all(app)
-    guard = [Depends(require(Role.VIEWER)), Depends(check_form)]
+    guard = [Depends(require(Role.VIEWER)), Depends(check_form), Depends(check_address)]
     for router in OPEN:
         app.include_router(router)
     for router in GUARDED:

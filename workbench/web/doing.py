@@ -17,6 +17,7 @@ from workbench.reports.now_page import SILENT_SECONDS, Now, looked_after, turn_o
 from workbench.storage.store import Store, Transaction
 from workbench.web.errands import Errands
 from workbench.web.refusals import Conflict, Wrong
+from workbench.web.security.texts import storable
 from workbench.web.site import Place
 
 ASKED = "asked"
@@ -192,6 +193,8 @@ def _hand_over(tx: Transaction, place: Place, wish: Wish) -> str:
 
 def _pause(tx: Transaction, place: Place, wish: Wish) -> str:
     reason = " ".join(wish.reason.split())
+    if not storable(reason):
+        raise Wrong("The reason holds a zero byte, or half a letter. Write it as plain text.")
     if not reason:
         raise Wrong("A pause needs a reason, for whoever wonders why nothing starts.")
     if len(reason) > LONGEST_REASON:

@@ -64,7 +64,9 @@ class NoTraces:
         try:
             await self._app(scope, receive, noting)
         except Exception as error:
-            log.exception("A request failed: %s", scope.get("path", ""))
+            if not isinstance(error, HTTPException):
+                # As Python writes it: what stands in an address begins no line of its own in the log.
+                log.exception("A request failed: %r", scope.get("path", ""))
             if begun or scope["type"] != "http":
                 raise
             status = error.status_code if isinstance(error, HTTPException) else 500
@@ -82,6 +84,8 @@ def explain_all(app: FastAPI) -> None:
 def explain(request: Request, status: int, words: str, headers: Any = None) -> Response:
     """An answer that says what is wrong, as the reader can use it."""
     title = TITLES.get(status) or HTTPStatus(status).phrase
+    # Words may repeat what was sent, and half a letter of it can not be sent back.
+    words = words.encode("utf-8", "replace").decode()
     if wants_json(request):
         body = {"title": title, "status": status, "detail": words}
         return JSONResponse(body, status_code=status, headers=headers, media_type=PROBLEM)

@@ -121,3 +121,45 @@ def test_whoever_is_still_welcome_goes_on_hearing(
     ):
         heard = "".join(itertools.islice(answer.iter_text(), 6))
     assert heard.count(": still here") >= 3
+
+
+@pytest.mark.parametrize("text", [r"\ud800 half a letter", r"a zero \u0000 byte"])
+def test_what_is_no_text_is_refused_in_words(guarded_site: MadeSite, text: str) -> None:
+    path = f"/api/v1{guarded_site.filled}"
+    sent = {"headers": {"Content-Type": "application/json"}, "content": f'{{"reason": "{text}"}}'}
+    answer = guarded_site.as_role(Role.OPERATOR, f"{path}/acts/pause", "POST", **sent)
+    assert (answer.status_code, answer.json()["status"]) == (422, 422)
+    sent["content"] = f'{{"deadline": "{text}", "{text}": 1}}'
+    answer = guarded_site.as_role(Role.ADMIN, f"{path}/budget", "PATCH", **sent)
+    assert (answer.status_code, answer.json()["status"]) == (422, 422)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/log?kind=%00",
+        "/log?actor=a%00b",
+        "/item?key=%00",
+        "/panels/comparison?compare=a&compare=%00",
+        "/panels/%00",
+    ],
+)
+def test_a_zero_byte_names_nothing(open_site: MadeSite, path: str) -> None:
+    answer = open_site.ask(f"{open_site.filled}{path}")
+    assert answer.status_code == 404
+    assert "zero byte" in answer.text
+
+
+def test_what_is_refused_is_not_logged_and_an_address_begins_no_line_of_the_log(
+    open_site: MadeSite, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert open_site.ask("/sign-in", "POST", content=b"x" * 1_100_000).status_code == 413
+    assert caplog.records == []
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("nobody foresaw this")
+
+    monkeypatch.setattr("workbench.web.site.Site.places", broken)
+    assert open_site.ask("/projects/%0aA%20request%20failed:%20%1b[31m").status_code == 500
+    (record,) = caplog.records
+    assert record.getMessage().isprintable()

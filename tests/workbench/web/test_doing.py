@@ -15,6 +15,7 @@ from tests.faults.little_project import prepare
 from tests.workbench.web.little_desk import NAMES, LittleDesk
 from workbench.domain.records import TaskKind
 from workbench.domain.roles import Role
+from workbench.storage.tables import token
 from workbench.web.doing import ACTS, possible
 from workbench.web.errands import Errands, in_a_process
 
@@ -266,10 +267,10 @@ def test_an_act_that_there_is_not_and_a_form_of_somebody_else_are_refused(desk: 
     client = desk.client()
     assert client.post(f"{API}/acts/erase").status_code == 404
     assert client.get(f"{BASE}/do/erase").status_code == 404
-    with desk.store.begin() as tx:
-        for token in tx.tokens.all():
-            tx.tokens.revoke(token.name)
-    local = TestClient(desk.app, base_url="http://127.0.0.1", follow_redirects=False)
+    with desk.store.engine.begin() as connection:
+        connection.execute(token.delete())
+    here = ("127.0.0.1", 50_000)
+    local = TestClient(desk.app, base_url="http://127.0.0.1", client=here, follow_redirects=False)
     assert local.get(f"{BASE}/live").status_code == 200
     assert local.post(f"{BASE}/do/start", data={"csrf": "guessed"}).status_code == 403
     assert desk.wanted == []
