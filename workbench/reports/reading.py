@@ -9,6 +9,7 @@ from workbench.domain.records import Project
 from workbench.domain.terms import Terms
 from workbench.reports.panel import Panel, Reading, View
 from workbench.reports.panels.catalog import PANELS
+from workbench.reports.unread import read_panel
 from workbench.storage.store import Store
 
 
@@ -44,9 +45,10 @@ def read_report(
     """Read every panel, or those named, in one transaction.
 
     Args:
-        at: Nothing that came to be known later is seen; now if None.
+        at: Nothing that came to be known later is seen; now if None, but for what is being written now.
         names: What people are called.
     """
+    at = at or store.settled()
     with store.read() as tx:
         facts = tx.facts(project, at, names)
         chosen = [panel for panel in PANELS if not panels or panel.name in panels]
@@ -54,7 +56,7 @@ def read_report(
             project=project,
             at=facts.at,
             terms=facts.terms.now(),
-            panels=tuple(_read(panel, panel.read(facts, view or View())) for panel in chosen),
+            panels=tuple(_read(panel, read_panel(panel, facts, view or View())) for panel in chosen),
         )
 
 

@@ -25,6 +25,7 @@ from acquisition.diagnostics import (
 )
 from acquisition.diagnostics.reliability import Scheme
 from workbench.domain.intervals import Z
+from workbench.steps.unforeseen import INCALCULABLE, in_words
 from workbench.storage.predictions import Predictions
 from workbench.storage.store import Transaction
 
@@ -52,8 +53,8 @@ def calibration_of(predictions: Predictions, log_probs: Tensor, *, seed: int) ->
         return {"n": 0, "missing": "there are no held-out items"}
     try:
         measured = _measured(predictions, log_probs.clamp_min(LEAST), seed)
-    except AcquisitionError as refused:
-        return {"n": len(predictions), "missing": str(refused)}
+    except (AcquisitionError, *INCALCULABLE) as refused:
+        return {"n": len(predictions), "missing": in_words(refused)}
     return {name: _shortened(value) for name, value in measured.items()}
 
 

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from workbench.domain.arms import Arm
-from workbench.domain.errors import ArtifactProblem, ModelProblem, PoolProblem
 from workbench.domain.rounds import Round
 from workbench.domain.seeds import derive_seed
 from workbench.learning.spec import data_hash
 from workbench.steps.evidence import Seen, held_out_items, on_held_out
 from workbench.steps.models import population, teaches
 from workbench.steps.parts import Parts
+from workbench.steps.unforeseen import UNFORESEEN, in_words
 from workbench.storage.annotations import Example
 from workbench.storage.predictions import same_items
 from workbench.storage.store import Transaction
@@ -56,12 +56,12 @@ def control_arm(parts: Parts) -> ControlArm | None:
         return ControlArm(content={"state": "too few", "labels": len(found), "least": LEAST_LABELS})
     digest = data_hash([e.key for e in found], [e.label for e in found], parts.learner.spec)
     facts = {"labels": len(found), "data_hash": digest, "items_sha256": same_items(i.id for i in items)}
-    if last and last[-1]["state"] in KNOWN and facts.items() <= last[-1].items():
+    if last and last[-1].get("state") in KNOWN and facts.items() <= last[-1].items():
         return ControlArm(content={**facts, "state": "unchanged"})
     try:
         return _trained(parts, found, facts)
-    except (ModelProblem, PoolProblem, ArtifactProblem) as problem:
-        return ControlArm(content={**facts, "state": "failed", "problem": str(problem)})
+    except UNFORESEEN as problem:
+        return ControlArm(content={**facts, "state": "failed", "problem": in_words(problem)})
 
 
 def keep_control(tx: Transaction, held: Round, arm: ControlArm | None) -> None:

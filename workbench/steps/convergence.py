@@ -16,13 +16,13 @@ import acquisition
 from acquisition import AcquisitionError
 from acquisition.catalog import needs
 from acquisition.diagnostics import Convergence, sample_convergence
-from workbench.domain.errors import ArtifactProblem, ModelProblem, PoolProblem
 from workbench.domain.records import PoolShard
 from workbench.domain.rounds import Round
 from workbench.domain.seeds import derive_seed
 from workbench.learning.encoders.protocol import Payload
 from workbench.steps.models import Trained
 from workbench.steps.parts import Parts
+from workbench.steps.unforeseen import UNFORESEEN, in_words
 from workbench.storage.shards import predicted_rows, rows_of
 from workbench.storage.statements import chunked
 from workbench.storage.store import Transaction
@@ -60,13 +60,13 @@ def find_convergence(
             return None
     try:
         scored = _scored(parts, held, shards)
-    except ArtifactProblem as problem:
-        return {"missing": str(problem)}
+    except UNFORESEEN as problem:
+        return {"missing": in_words(problem)}
     seen = {"pool": int(scored.counts_C.sum()), "predicted": scored.counts_C.tolist()}
     try:
         return {**seen, **_converging(parts, held, trained, shards, scored)}
-    except (AcquisitionError, ArtifactProblem, ModelProblem, PoolProblem, torch.OutOfMemoryError) as problem:
-        return {**seen, "missing": str(problem)}
+    except (AcquisitionError, *UNFORESEEN) as problem:
+        return {**seen, "missing": in_words(problem)}
 
 
 def keep_convergence(

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.domain.errors import ArtifactProblem, ModelProblem, PoolProblem
 from workbench.domain.records import PoolShard, Selection
 from workbench.domain.rounds import Round
 from workbench.domain.seeds import derive_seed
@@ -19,6 +18,7 @@ from workbench.learning.encoders.protocol import Payload
 from workbench.steps.models import examples
 from workbench.steps.parts import Parts
 from workbench.steps.pool_map import Drawn, keep_map, map_of_pool, plain_features
+from workbench.steps.unforeseen import UNFORESEEN, in_words
 from workbench.storage.maps import PoolMap
 from workbench.storage.statements import chunked
 from workbench.storage.store import Transaction
@@ -58,8 +58,8 @@ def explained(
     try:
         drawn = map_of_pool(parts, shards)
         return Explained(batch=_with_reasons(parts, batch, payloads, drawn.map), drawn=drawn)
-    except (PoolProblem, ModelProblem, ArtifactProblem) as problem:
-        return Explained(batch=list(batch), problem=str(problem))
+    except UNFORESEEN as problem:
+        return Explained(batch=list(batch), problem=in_words(problem))
 
 
 def keep_explained(tx: Transaction, held: Round, found: Explained) -> None:

@@ -15,10 +15,8 @@ from workbench.reports.outlook import outlook_of
 from workbench.reports.stopping_record import STOPPING, Judged, Says, kept
 from workbench.steps.parts import Parts
 from workbench.steps.stopping import Closing, history
+from workbench.steps.unforeseen import INCALCULABLE, in_words
 from workbench.storage.store import Transaction
-
-#: What arithmetic on strange numbers raises.
-INCALCULABLE = (ArithmeticError, ValueError, LookupError)
 
 
 def stopping_of(parts: Parts, held: Round, point: BudgetPoint) -> dict[str, Any]:
@@ -54,7 +52,7 @@ def _asked(rule: str, sentence: str, told: History) -> Judged:
 
 
 def _silent(rule: str, sentence: str, error: Exception) -> Judged:
-    return Judged(rule, sentence, None, None, Says.UNKNOWN, str(error))
+    return Judged(rule, sentence, None, None, Says.UNKNOWN, in_words(error))
 
 
 def keep_foresight(tx: Transaction, project: Project, held: Round, stopping: dict[str, Any]) -> None:
@@ -62,6 +60,6 @@ def keep_foresight(tx: Transaction, project: Project, held: Round, stopping: dic
     try:
         forecast = content_of(outlook_of(tx.facts(project)))
     except INCALCULABLE as error:
-        forecast = {"problem": str(error)}
+        forecast = {"problem": in_words(error)}
     tx.evidence.keep_diagnostic(project.id, FORECAST, forecast, round_id=held.id)
     tx.evidence.keep_diagnostic(project.id, STOPPING, stopping, round_id=held.id)

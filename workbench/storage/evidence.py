@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from math import isfinite
 from typing import Any
 
+import numpy as np
 import sqlalchemy as sa
 
 from workbench.domain.arms import Arm
@@ -47,7 +49,7 @@ class Evidence:
             project_id=project_id,
             round_id=round_id,
             name=name,
-            content=dict(content),
+            content=_plain(dict(content)),
             created_at=self._now,
         )
 
@@ -79,3 +81,13 @@ class Evidence:
             .limit(1)
         ).first()
         return None if row is None else (row.pool_sha256, row.content)
+
+
+def _plain(content: Any) -> Any:
+    """As every database takes it: JSON knows neither infinity nor the numbers of arrays."""
+    if isinstance(content, Mapping):
+        return {str(name): _plain(value) for name, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_plain(value) for value in content]
+    value = content.item() if isinstance(content, np.generic) else content
+    return None if isinstance(value, float) and not isfinite(value) else value

@@ -1,6 +1,5 @@
 """A map of the pool: the same straight look at items in every round, and where a sample of the pool lies."""
 
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
@@ -8,6 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.storage.arrays import damaged, pack_arrays, unpack_arrays
+
+WHAT = "Maps of the pool"
 KINDS: Mapping[str, Any] = {
     "mean_D": np.float64,
     "scale_D": np.float64,
@@ -45,13 +47,16 @@ class PoolMap:
 
 def pack_map(found: PoolMap) -> bytes:
     """Write a map as one compressed block of bytes; the same map gives the same bytes."""
-    out = io.BytesIO()
-    arrays = {f.name: np.asarray(getattr(found, f.name), KINDS[f.name]) for f in fields(found)}
-    np.savez_compressed(out, **arrays)  # type: ignore[arg-type]
-    return out.getvalue()
+    return pack_arrays({f.name: np.asarray(getattr(found, f.name), KINDS[f.name]) for f in fields(found)})
 
 
 def unpack_map(content: bytes) -> PoolMap:
-    """Read what ``pack_map`` wrote."""
-    with np.load(io.BytesIO(content), allow_pickle=False) as found:
-        return PoolMap(**{name: found[name] for name in KINDS})
+    """Read what ``pack_map`` wrote.
+
+    Raises:
+        ArtifactProblem: It is damaged.
+    """
+    found = PoolMap(**unpack_arrays(content, KINDS, WHAT))
+    if found.sample_S_2.ndim != 2 or found.sample_S_2.shape[1:] != (2,):
+        raise damaged(WHAT)
+    return found

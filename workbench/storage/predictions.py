@@ -1,7 +1,6 @@
 """What a model said of every held-out item, as arrays: any statistic can be made from them later."""
 
 import hashlib
-import io
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Any
@@ -9,6 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.storage.arrays import damaged, pack_arrays, unpack_arrays
+
+WHAT = "Predictions of held-out items"
 KINDS = {
     "items_N": np.int64,
     "target_N": np.int16,
@@ -67,16 +69,21 @@ def same_items(ids: Iterable[int]) -> str:
 
 def pack(predictions: Predictions) -> bytes:
     """Write predictions as one compressed block of bytes; the same predictions give the same bytes."""
-    out = io.BytesIO()
-    arrays = {f.name: np.asarray(getattr(predictions, f.name), KINDS[f.name]) for f in fields(predictions)}
-    np.savez_compressed(out, **arrays)  # type: ignore[arg-type]
-    return out.getvalue()
+    return pack_arrays(
+        {f.name: np.asarray(getattr(predictions, f.name), KINDS[f.name]) for f in fields(predictions)}
+    )
 
 
 def unpack(content: bytes) -> Predictions:
-    """Read what ``pack`` wrote."""
-    with np.load(io.BytesIO(content), allow_pickle=False) as found:
-        return Predictions(**{name: found[name] for name in KINDS})
+    """Read what ``pack`` wrote.
+
+    Raises:
+        ArtifactProblem: It is damaged.
+    """
+    found = unpack_arrays(content, KINDS, WHAT)
+    if len({array.shape for array in found.values()}) > 1:
+        raise damaged(WHAT)
+    return Predictions(**found)
 
 
 def pack_right(right_N: NDArray[np.bool_]) -> bytes:
@@ -85,5 +92,11 @@ def pack_right(right_N: NDArray[np.bool_]) -> bytes:
 
 
 def unpack_right(content: bytes, n: int) -> NDArray[np.bool_]:
-    """Read what ``pack_right`` wrote of ``n`` items."""
+    """Read what ``pack_right`` wrote of ``n`` items.
+
+    Raises:
+        ArtifactProblem: It is of another number of items.
+    """
+    if len(content) != (n + 7) // 8:
+        raise damaged(WHAT)
     return np.unpackbits(np.frombuffer(content, np.uint8), count=n).astype(bool)

@@ -26,6 +26,7 @@ from workbench.storage.pulse import pulse
 from workbench.storage.results import Results
 from workbench.storage.rounds import Rounds
 from workbench.storage.schedules import Schedules
+from workbench.storage.settled import settled_time, writing_time
 from workbench.storage.tasks import Tasks
 from workbench.storage.terms import Terms
 from workbench.storage.tokens import Tokens
@@ -44,9 +45,12 @@ def utc_now() -> datetime:
 class Transaction:
     """Everything that can be read and written inside one transaction, by subject."""
 
-    def __init__(self, connection: sa.Connection, clock: Clock | None, actor: str) -> None:
+    def __init__(
+        self, connection: sa.Connection, clock: Clock | None, actor: str, *, writes: bool = True
+    ) -> None:
         self._connection = connection
         self._clock = clock
+        self._writes = writes
         self.actor = actor
 
     @cached_property
@@ -54,6 +58,8 @@ class Transaction:
         """The time of this transaction, by one clock for everybody: the server's, where there is one."""
         if self._clock is not None:
             return self._clock()
+        if self._writes and self._connection.dialect.name == "postgresql":
+            return writing_time(self._connection)
         return server_time(self._connection) or utc_now()
 
     @cached_property
@@ -190,7 +196,18 @@ class Store:
         with self._alone(), self.engine.connect() as plain:
             connection = plain.execution_options(**reading_options(self.engine))
             with connection.begin():
-                yield Transaction(connection, self._clock, self.actor)
+                yield Transaction(connection, self._clock, self.actor, writes=False)
+
+    def settled(self) -> datetime:
+        """Now, or the moment before those began who write: nothing more will come to be known of it.
+
+        Asked before a reading begins, so that a report of that moment says later what it says now.
+
+        Raises:
+            DatabaseAway: The database is away.
+        """
+        with self._alone():
+            return settled_time(self.engine, self._clock or utc_now)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
