@@ -24,6 +24,7 @@ TITLES = {
     403: "This is not yours to do",
     404: "There is nothing here",
     405: "This can not be done here",
+    408: "Too slow",
     409: "Not as things stand",
     413: "Too large",
     422: "This can not be used as it is",

@@ -182,7 +182,8 @@ class _Plot:
 
     def _words(self, name: str, x: float, y: float | None, low: float | None, high: float | None) -> str:
         here = self._value(x, None, None, self._chart.x)
-        return f"<b>{safe(name)}</b><br>{safe(self._chart.x.title)} {here}<br>{self._value(y, low, high)}"
+        # No bold: plotly writes it as a style of the element, which the pages' policy forbids.
+        return f"{safe(name)}<br>{safe(self._chart.x.title)} {here}<br>{self._value(y, low, high)}"
 
     def _value(
         self, value: float | None, low: float | None, high: float | None, axis: Axis | None = None

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import shutil
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from workbench.domain.roles import Role
 from workbench.web import live
 from workbench.web.app import create_app
 from workbench.web.desk import Desk
+from workbench.web.security import bodies
 from workbench.web.security.access import COOKIE
 from workbench.web.security.limits import MOST_A_MINUTE
 from workbench.web.security.secrets import digest
@@ -110,19 +112,6 @@ def test_whoever_may_not_any_more_hears_nothing_more(
         assert client.get(path, headers=head).status_code == 303
 
 
-def test_whoever_is_still_welcome_goes_on_hearing(
-    guarded_site: MadeSite, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(live, "HEARTBEAT_SECONDS", 0.1)
-    head = {"Authorization": f"Bearer {guarded_site.tokens[Role.VIEWER]}"}
-    with (
-        served(guarded_site.app) as base,
-        httpx.stream("GET", f"{base}{guarded_site.filled}/live/events", headers=head) as answer,
-    ):
-        heard = "".join(itertools.islice(answer.iter_text(), 6))
-    assert heard.count(": still here") >= 3
-
-
 @pytest.mark.parametrize("text", [r"\ud800 half a letter", r"a zero \u0000 byte"])
 def test_what_is_no_text_is_refused_in_words(guarded_site: MadeSite, text: str) -> None:
     path = f"/api/v1{guarded_site.filled}"
@@ -163,3 +152,39 @@ def test_what_is_refused_is_not_logged_and_an_address_begins_no_line_of_the_log(
     assert open_site.ask("/projects/%0aA%20request%20failed:%20%1b[31m").status_code == 500
     (record,) = caplog.records
     assert record.getMessage().isprintable()
+
+
+def test_a_body_that_comes_drop_by_drop_is_not_waited_for(
+    guarded_site: MadeSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bodies, "PATIENCE_SECONDS", 0.3)
+    ended = asyncio.Event()
+
+    async def drops() -> AsyncIterator[bytes]:
+        while not ended.is_set():
+            yield b"t"
+            await asyncio.sleep(0.05)
+
+    async def send() -> httpx.Response:
+        asyncio.get_running_loop().call_later(20, ended.set)
+        transport = httpx.ASGITransport(app=guarded_site.app)
+        form = {"Content-Type": "application/x-www-form-urlencoded"}
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            return await client.post("/sign-in", content=drops(), headers=form)
+
+    answer = asyncio.run(send())
+    assert answer.status_code == 408
+    assert "did not arrive" in answer.text
+
+
+def test_whoever_is_still_welcome_goes_on_hearing(
+    guarded_site: MadeSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bodies, "PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr(live, "HEARTBEAT_SECONDS", 0.1)
+    head = {"Authorization": f"Bearer {guarded_site.tokens[Role.VIEWER]}"}
+    with (
+        served(guarded_site.app) as base,
+        httpx.stream("GET", f"{base}{guarded_site.filled}/live/events", headers=head) as answer,
+    ):
+        assert "".join(itertools.islice(answer.iter_text(), 8)).count(": still here") >= 5
