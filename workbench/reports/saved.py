@@ -12,6 +12,7 @@ from workbench.reports.statistics.savings import (
     Estimate,
     Shared,
     area_difference,
+    area_difference_of_runs,
     area_of,
     reached_by_both,
     saved_at,
@@ -29,6 +30,8 @@ ANSWERS = {
     WORSE: "Random beat choosing here",
     NOT_SHOWN: "Whether choosing beat random here is not shown",
 }
+#: A single run of each arm shows nothing of choosing that luck may explain.
+LUCK = "the luck of batches and training may explain it"
 LABELS, SHARES, POINTS, TIMES = "labels", "share", "difference of shares", "times"
 
 
@@ -59,7 +62,7 @@ def savings(pair: Pair, target: float | None, level: float) -> Measures | str:
     over = shared(pair.active, pair.random)
     if over is None:
         return "the labels of both arms do not overlap yet: close one more round"
-    told = _Told(pair, over, level)
+    told = _Told(pair, over, level, area_difference_of_runs(pair.active, pair.random, over, level))
     at_target = told.at_target(target) if target is not None else []
     at_last, areas, faster = told.at_last(over), told.areas(over), told.faster(over)
     # Who reads one sentence reads whether choosing beat random.
@@ -77,6 +80,8 @@ class _Told(NamedTuple):
     pair: Pair
     over: Shared
     level: float
+    #: The difference of the areas, with luck: no measure shows more than this one.
+    runs: Estimate
 
     def at_target(self, target: float) -> list[_Part]:
         found = saved_at(self.pair.active, self.pair.random, target, self.level)
@@ -97,6 +102,8 @@ class _Told(NamedTuple):
 
     def _labels(self, found: Estimate, where: str, shown: str) -> str:
         said = _interval(found, Unit.COUNT)
+        if shown == NOT_SHOWN and verdict(found.low, found.high) != NOT_SHOWN:
+            return f"Not shown: labels saved {where}, {said} for these very models: {LUCK}."
         if shown == NOT_SHOWN:
             return f"Not shown: labels saved {where}, {said}: the interval covers zero."
         if shown == BETTER and found.value is None:
@@ -111,17 +118,24 @@ class _Told(NamedTuple):
         random = area_of(self.pair.random, over, self.level)
         gap = area_difference(self.pair.active, self.pair.random, over, self.level)
         row = self._row("area under the curve, chosen minus random", gap, POINTS, 0.0)
+        runs = self._row("area under the curve, chosen minus random, luck included", self.runs, POINTS, 0.0)
         return [
             _Part(self._row("area under the curve, chosen", active, SHARES, None)),
             _Part(self._row("area under the curve, random", random, SHARES, None)),
             _Part(row, self._area(gap, row.verdict or NOT_SHOWN)),
+            _Part(runs),
         ]
 
     def _area(self, gap: Estimate, shown: str) -> Finding:
         said = interval(gap.value, gap.low, gap.high, Unit.POINTS, n=self.pair.items)
         span = f"{in_words(int(self.over.low), Unit.COUNT)} to {count(int(self.over.high), 'label')}"
-        words = f"{ANSWERS[shown]}: in the mean over {span} its accuracy minus that of random is {said}"
-        return Finding(f"{words} ({in_words(self.level, Unit.SHARE, n=1)} interval).", TONES[shown])
+        luck = interval(gap.value, self.runs.low, self.runs.high, Unit.POINTS, n=self.pair.items)
+        words = (
+            f"{ANSWERS[shown]}: in the mean over {span} its accuracy minus that of random is {said} for "
+            f"these very models ({in_words(self.level, Unit.SHARE, n=1)} interval), and with the luck of "
+            f"batches and training {luck}"
+        )
+        return Finding(f"{words}.", TONES[shown])
 
     def faster(self, over: Shared) -> _Part:
         found = speed_up(self.pair.active, self.pair.random, over, self.level)
@@ -129,6 +143,10 @@ class _Told(NamedTuple):
         said = _interval(found, Unit.FACTOR)
         if row.verdict == NOT_SHOWN:
             words = f"Not shown: a speed-up, {said}: the interval covers one."
+            if found.low is None and found.high is None:
+                words = "Not shown: a speed-up, as no one factor lays the curves surely over each other."
+            elif verdict(found.low, found.high, 1.0) != NOT_SHOWN:
+                words = f"Not shown: a speed-up, {said} for these very models: {LUCK}."
             return _Part(row, Finding(words, Tone.UNKNOWN))
         words = f"Random needs {said} as many labels for the same accuracy"
         if found.value is not None:
@@ -144,8 +162,12 @@ class _Told(NamedTuple):
             unit=unit,
             level=self.level,
             n=self.pair.items,
-            verdict=None if nothing is None else verdict(found.low, found.high, nothing),
+            verdict=None if nothing is None else self._beyond_luck(verdict(found.low, found.high, nothing)),
         )
+
+    def _beyond_luck(self, shown: str) -> str:
+        """The verdict on choosing; what may be luck is not shown."""
+        return shown if shown == verdict(self.runs.low, self.runs.high) else NOT_SHOWN
 
 
 def _interval(found: Estimate, unit: Unit) -> str:
@@ -163,7 +185,8 @@ def caveats(pair: Pair, left_out: int) -> Sequence[Finding]:
     found = [
         Finding(
             f"Intervals say what other held-out items than these {in_words(pair.items, Unit.COUNT)} would "
-            "have shown of these very models; nothing of the luck of another seed."
+            "have shown of these very models. The luck of batches and training is read off the jumps of two "
+            "curves; several seeds beside each other (Comparison) tell more."
         )
     ]
     if pair.against is Arm.CONTROL:

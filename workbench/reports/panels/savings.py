@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from workbench.reports.against import Pair, pair
-from workbench.reports.apart import NOT_SHOWN, TWO_SAMPLES, Apart, apart
+from workbench.reports.apart import BETTER, NOT_SHOWN, TWO_SAMPLES, WORSE, Apart, apart
 from workbench.reports.arms import Sides, side_by_side
 from workbench.reports.bought import random_by_round
 from workbench.reports.panel import Finding, Reading, Table, Tone, View
-from workbench.reports.saved import TONES, Measures, Saved, caveats, savings
+from workbench.reports.saved import Measures, Saved, caveats, savings
 from workbench.reports.savings_charts import apart_chart, unbiased_chart
 from workbench.reports.unbiased import ALL, LURE, RANDOM_SHARE, Unbiased, from_chosen, from_random
 from workbench.reports.units import Unit
@@ -121,8 +121,9 @@ def _by_round(rounds: Sequence[Apart]) -> list[Finding]:
         return []
     last = rounds[-1]
     said = interval(last.difference, last.low, last.high, Unit.POINTS, n=last.n)
-    words = f"In round {last.round}, with {count(last.labels, 'label')} each, the difference is {said}: "
-    found = [Finding(f"{words}{last.verdict}.", TONES[last.verdict])]
+    words = f"In round {last.round}, with {count(last.labels, 'label')} each, the difference is {said}"
+    ahead = {BETTER: ": the model of choosing is ahead", WORSE: ": the model of random is ahead"}
+    found = [Finding(f"{words}{ahead.get(last.verdict, '; a difference is not shown')}.")]
     if all(row.by == TWO_SAMPLES for row in rounds):
         words = (
             "Without predictions item by item the intervals by round take both arms for separate samples: "
@@ -132,9 +133,9 @@ def _by_round(rounds: Sequence[Apart]) -> list[Finding]:
     elif len(rounds) > 1:
         shown = sum(row.verdict != NOT_SHOWN for row in rounds)
         words = (
-            f"A difference is shown in {shown} of {count(len(rounds), 'round')}; of rounds without any, one "
+            f"The two models of a round surely differ in {shown} of {count(len(rounds), 'round')}: that may "
         )
-        words += "in twenty shows one by chance."
+        words += "be the luck of their batches and training, and alone shows nothing of choosing."
         found.append(Finding(words))
     return found
 

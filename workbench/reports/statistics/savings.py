@@ -1,7 +1,8 @@
 """What choosing saved against drawing at random: area, labels at a target, speed-up; each with an interval.
 
 All are functions of two curves, computed for what was measured and for every draw of a bootstrap. Intervals
-say what other held-out items would have shown of these very models; nothing of the luck of another seed.
+say what other held-out items would have shown of these very models; that of ``area_difference_of_runs``
+alone has the luck of other batches and another training in it, too: it is what a verdict must stand on.
 """
 
 import math
@@ -11,6 +12,7 @@ import numpy as np
 
 from workbench.reports.statistics.bootstrap import Bounds, Floats, percentile, percentiles
 from workbench.reports.statistics.curves import Curve, area, highest, interpolation, needed
+from workbench.reports.statistics.luck import luck_of, thinned, with_luck
 
 #: Steps of the logarithm of labels over the range that both arms share.
 STEPS = 240
@@ -58,6 +60,20 @@ def area_difference(active: Curve, random: Curve, over: Shared, level: float) ->
     return _estimate(gap_B[0], percentile(gap_B[1:], level))
 
 
+def area_difference_of_runs(active: Curve, random: Curve, over: Shared, level: float) -> Estimate:
+    """The same, with what other batches and another training would have changed (``luck``)."""
+    inner_R = active.labels_R[(active.labels_R >= over.low) & (active.labels_R <= over.high)]
+    labels_R = thinned(np.unique([over.low, *inner_R, over.high]))
+    gap_B_R = active.rows @ interpolation(active.labels_R, labels_R)
+    gap_B_R -= random.rows @ interpolation(random.labels_R, labels_R)
+    weight_R = area(labels_R, np.eye(len(labels_R)), over.low, over.high)
+    luck = luck_of(labels_R, gap_B_R[0], np.atleast_2d(np.cov(gap_B_R[1:].T)), weight_R)
+    area_B = area(active.labels_R, active.rows, over.low, over.high) - area(
+        random.labels_R, random.rows, over.low, over.high
+    )
+    return _estimate(area_B[0], with_luck(float(area_B[0]), float(area_B[1:].var(ddof=1)), luck, level))
+
+
 def saved_at(active: Curve, random: Curve, target: float, level: float) -> Estimate:
     """Labels that random needed to reach a target minus those that active needed.
 
@@ -99,8 +115,9 @@ def speed_up(active: Curve, random: Curve, over: Shared, level: float) -> Estima
     """
     log_G: Floats = np.linspace(math.log(over.low), math.log(over.high), STEPS + 1, dtype=np.float64)
     gap_B_K, shift_K = _gaps(_read(active, log_G), _read(random, log_G))
-    factor_B = np.exp(_root(gap_B_K, shift_K) * (log_G[1] - log_G[0]))
-    return _estimate(float(factor_B[0]), percentile(factor_B[1:], level))
+    log_factor_B = _root(gap_B_K, shift_K) * (log_G[1] - log_G[0])
+    found = _estimate(float(log_factor_B[0]), percentile(log_factor_B[1:], level))
+    return Estimate(*(None if value is None else math.exp(value) for value in found))
 
 
 def _read(curve: Curve, log_G: Floats) -> Floats:
@@ -130,14 +147,18 @@ def _sums(values_B_G: Floats) -> Floats:
 
 
 def _root(gap_B_K: Floats, shift_K: Floats) -> Floats:
-    """The shift nearest to none at which the gap changes its sign; infinite where it never does."""
+    """The shift nearest to none at which the gap changes its sign; infinite where it never does.
+
+    Curves that are flat and the same are not shifted: any factor would do.
+    """
     rising_B_K = (gap_B_K[:, :-1] > 0) & (gap_B_K[:, 1:] <= 0)
     distance_K = np.abs(shift_K[:-1] + 0.5)
     k_B = np.where(rising_B_K, distance_K, np.inf).argmin(1)
     rows = np.arange(len(gap_B_K))
     before_B, after_B = gap_B_K[rows, k_B], gap_B_K[rows, k_B + 1]
     found_B = shift_K[k_B] + before_B / np.where(before_B > after_B, before_B - after_B, 1.0)
-    never_B = np.where(gap_B_K[:, len(shift_K) // 2] > 0, np.inf, -np.inf)
+    unshifted_B = gap_B_K[:, len(shift_K) // 2]
+    never_B = np.where(unshifted_B == 0, 0.0, np.copysign(np.inf, unshifted_B))
     return np.where(rising_B_K.any(1), found_B, never_B)
 
 

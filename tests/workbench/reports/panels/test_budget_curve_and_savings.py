@@ -90,7 +90,7 @@ def test_choosing_that_needs_half_of_the_labels_is_said_to_be_ahead(store: Store
         assert rows[measure].low < rows[measure].value < rows[measure].high
     assert reading.findings[0].words.startswith("Choosing beat random here: ")
     assert "choosing was ahead of random" in _words(reading)
-    assert "nothing of the luck of another seed" in _words(reading)
+    assert "The luck of batches and training" in _words(reading)
 
 
 def test_choosing_that_is_no_better_is_not_shown(store: Store) -> None:

@@ -119,6 +119,17 @@ def test_a_speed_up_beyond_what_both_curves_cover_is_open() -> None:
     assert found == (None, None, None)
 
 
+def test_a_slow_down_beyond_what_both_curves_cover_is_open_too() -> None:
+    active, random = _curve(_law(LABELS)), _curve(_law(LABELS * 40))
+    assert speed_up(active, random, _over(active, random), 0.9) == (None, None, None)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.7, 1.0])
+def test_two_flat_curves_that_are_the_same_have_a_factor_of_one(share: float) -> None:
+    arm = _curve(np.full(12, share))
+    assert speed_up(arm, arm, _over(arm, arm), 0.95) == (1, 1, 1)
+
+
 def test_equal_arms_save_nothing() -> None:
     right = np.random.default_rng(2).random((300, 12)) < _law(LABELS)
     draws = resampled(right, item_weights(300, 199, seed=1))
