@@ -94,6 +94,7 @@ def _say_next(place: Path, result: dict[str, Any]) -> None:
     say(f"The report:      {result['report']}")
     say(f"The database:    {result['database']}")
     program = _program()
+    say(f"The dashboard:   {program} serve {place}")
     if result["label_studio_url"]:
         say(f"Label by hand:   {program} demo --directory {place} --open")
     say(f"Look around:     {program} round list --config {place / 'workbench.toml'}")

@@ -96,6 +96,37 @@ def test_every_project_has_a_page_for_every_panel(open_site: MadeSite, name: str
         assert open_site.ask(f"{base}/{part}").status_code == 200
 
 
+def test_a_panel_shows_a_chart_after_three_findings_at_most(open_site: MadeSite) -> None:
+    for panel in PANELS:
+        page = open_site.ask(f"{open_site.filled}/panels/{panel.name}?whole=true").text
+        before, chart, after = page.partition('<figure class="plot"')
+        if chart:
+            assert before.count('<li class="tone-') <= 3, panel.name
+        said = open_site.ask(f"/api/v1{open_site.filled}/panels/{panel.name}").json()["findings"]
+        assert (before + after).count('<li class="tone-') == len(said), panel.name
+
+
+def test_the_first_page_shows_the_verdict_its_figures_and_the_curve_before_all_else(
+    open_site: MadeSite,
+) -> None:
+    page = open_site.ask(open_site.filled).text
+    assert page.index("first headline") < page.index("first budget_curve") < page.index('class="live"')
+    verdict = open_site.ask(f"{open_site.filled}/panels/headline/lead").text
+    assert verdict.index('class="findings') < verdict.index('class="facts figures"')
+    assert verdict.count("annotations") == 0
+    curve = open_site.ask(f"{open_site.filled}/panels/budget_curve/lead").text
+    assert '<figure class="plot"' in curve
+    assert 'class="findings' not in curve
+
+
+def test_one_row_of_many_values_is_a_list(open_site: MadeSite) -> None:
+    page = open_site.ask(f"{open_site.filled}/panels/headline?whole=true").text
+    table = page.partition('id="table-headline"')[2].partition("</section>")[0]
+    assert "<dt>cost of the last point" in table
+    assert "<table" not in table
+    assert "tone" not in page.partition('id="table-headline_reasons"')[2].partition("</thead>")[0]
+
+
 def test_a_panel_names_its_tables_charts_and_json_and_all_are_there(open_site: MadeSite) -> None:
     for panel in PANELS:
         base = f"{open_site.filled}/panels/{panel.name}"

@@ -7,6 +7,8 @@ from typing import ClassVar
 from fastapi import APIRouter
 from starlette.responses import HTMLResponse
 
+from workbench.domain.rounds import FINISHED
+from workbench.storage.facts.rounds import RoundThen
 from workbench.web.desk import Desk, DeskHere
 from workbench.web.heads import Head, frame_of, head_of
 from workbench.web.lookup import MomentHere, ProjectHere
@@ -48,6 +50,7 @@ class OverviewPage:
 
     frame: Frame
     head: Head
+    open_round: RoundThen | None
     first: tuple[LeadPart, ...]
     others: tuple[Entry, ...]
 
@@ -71,6 +74,7 @@ def overview(place: ProjectHere, visitor: ViewerHere, desk: DeskHere, at: Moment
     context = OverviewPage(
         frame=frame_of(place, visitor, "overview"),
         head=head_of(place, at),
+        open_round=_open_round(place),
         first=tuple(
             _lead(desk, visitor, place, entry.name, at, PATIENCE_SECONDS / len(FIRST))
             for entry in entries
@@ -79,6 +83,12 @@ def overview(place: ProjectHere, visitor: ViewerHere, desk: DeskHere, at: Moment
         others=tuple(entry for entry in entries if entry.name not in FIRST),
     )
     return Renderer().page(context)
+
+
+def _open_round(place: Place) -> RoundThen | None:
+    with place.store.read() as tx:
+        rounds = tx.facts(place.project).rounds.all()
+    return next((found for found in reversed(rounds) if found.state not in FINISHED), None)
 
 
 def _lead(
@@ -93,7 +103,7 @@ def _lead(
     return LeadPart(
         head=head_of(place, at),
         entry=entry_of(panel),
-        panel=view_of(heard.said, most=0) if heard.said else None,
+        panel=view_of(heard.said, most=1) if heard.said else None,
         old=old_words(heard),
     )
 
