@@ -64,7 +64,7 @@ def serve(
             f"There is no workbench.toml below {', '.join(map(str, named))}. "
             "Type `workbench init` to make a project, or name another folder."
         )
-    with open_site(configs) as site:
+    with open_site(configs, lambda: find_projects(named)) as site:
         _check(site, host)
         _serve(site, host, port, local_role=local_role, proxy=proxy, open_browser=open_browser)
 

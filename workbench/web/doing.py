@@ -138,13 +138,13 @@ def do(place: Place, errands: Errands, wish: Wish) -> str:
         Conflict: The project has moved on since the page was made, or can only be read here.
         WorkbenchError: It can not be done as things stand.
     """
+    if place.fault:
+        raise Conflict(f"Nothing can be done while workbench.toml can not be read. {place.fault}")
     if place.config is None or place.settings is None:
         raise Conflict(
             "This project's workbench.toml is not among those that the dashboard was started with, so it can "
             "only be read here. Start `workbench serve` with that file too."
         )
-    if not place.config.exists():
-        raise Conflict("The project's workbench.toml is not there any more; put it back.")
     errands.check_free(place)
     mine = Store(place.store.engine, actor=wish.actor)
     with mine.begin() as tx:

@@ -8,7 +8,6 @@ import asyncio
 import secrets
 import threading
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
@@ -22,7 +21,9 @@ POLL_SECONDS = 1.0
 HEARTBEAT_SECONDS = 5.0
 #: Then the browser connects again: who may not any more is sent away.
 LONGEST_SECONDS = 300.0
-MOST_LISTENERS, MOST_OF_ONE = 300, 60
+#: A database that has not answered for so long is said to be away.
+PATIENCE_SECONDS = 5.0
+MOST_LISTENERS, MOST_OF_ONE = 400, 150
 RETRY_MILLISECONDS = 2000
 
 
@@ -41,6 +42,8 @@ class News(NamedTuple):
 
 #: Reads what is to be said now, as JSON in one line; in a thread of its own.
 Read: TypeAlias = Callable[[], str]
+#: Said while nothing is known: what was said last may be old.
+AWAY = '{"away": true}'
 #: Whether a listener may still hear it; in a thread of its own.
 May: TypeAlias = Callable[[], bool]
 
@@ -60,22 +63,31 @@ class Feed:
     newest: News | None = None
     reader: asyncio.Task[None] | None = None
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+    _mark: str = field(default_factory=lambda: secrets.token_hex(4))
+    _number: int = 0
 
     async def follow(self) -> None:
         """Read again and again; what is the same as before is no news."""
-        mark, number = secrets.token_hex(4), 0
         while not self.leaving():
-            # The database is away, or the project is gone: what was said last stays until it is back.
-            with suppress(Exception):
-                data = await run_in_threadpool(self.read)
-                if self.newest is None or data != self.newest.data:
-                    number += 1
-                    async with self._changed:
-                        self.newest = News(f"{mark}-{number}", data)
-                        self._changed.notify_all()
+            reading = asyncio.ensure_future(run_in_threadpool(self.read))
+            if not (await asyncio.wait({reading}, timeout=PATIENCE_SECONDS))[0]:
+                await self._say(AWAY)
+            # The database is away, or the project is gone: whoever looks is told, until it is back.
+            try:
+                said = await reading
+            except Exception:  # noqa: BLE001  # whatever it is, nothing is known
+                said = AWAY
+            await self._say(said)
             await asyncio.sleep(POLL_SECONDS)
         async with self._changed:
             self._changed.notify_all()
+
+    async def _say(self, data: str) -> None:
+        if self.newest is None or data != self.newest.data:
+            self._number += 1
+            async with self._changed:
+                self.newest = News(f"{self._mark}-{self._number}", data)
+                self._changed.notify_all()
 
     async def after(self, seen: str | None) -> News | None:
         """The newest state if it is not the one that was seen, soon; None if nothing changes for a while."""

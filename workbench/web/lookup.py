@@ -7,7 +7,7 @@ from fastapi import Depends, Query
 from fastapi import Path as InPath
 
 from workbench.web.desk import DeskHere
-from workbench.web.refusals import NotHere, Wrong
+from workbench.web.refusals import Away, NotHere, Wrong
 from workbench.web.security.access import VisitorHere
 from workbench.web.site import Place
 
@@ -19,10 +19,13 @@ def place_of(slug: Slug, desk: DeskHere, visitor: VisitorHere) -> Place:
 
     Raises:
         NotHere: There is none, or it is in a database that the visitor's token does not open.
+        Away: It may be in a database that can not be used now.
     """
     for place in desk.site.places(visitor.store):
         if place.slug == slug:
             return place
+    if why := desk.site.missing(visitor.store):
+        raise Away(why if visitor.sees_names else "Its database can not be used now.")
     raise NotHere("There is no such project here.")
 
 

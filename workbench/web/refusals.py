@@ -46,3 +46,9 @@ class Conflict(Refusal):
     """It can not be done as things stand."""
 
     status = 409
+
+
+class Away(Refusal):
+    """A database can not be used as it is."""
+
+    status = 503

@@ -1,7 +1,6 @@
 """A dashboard over made-up projects, asked in the same process or through a real server."""
 
 import asyncio
-import json
 import socket
 import threading
 from collections.abc import Iterator
@@ -92,11 +91,7 @@ def make_database(folder: Path, *projects: MadeUp) -> Store:
     store.upgrade()
     for project in projects:
         project.write(store)
-    first = projects[0]
-    (folder / "workbench.toml").write_text(
-        f"[project]\nname = {json.dumps(first.name)}\ntask = {json.dumps(str(first.kind))}\n"
-        f"classes = {json.dumps(list(first.classes))}\n"
-    )
+    (folder / "workbench.toml").write_text(projects[0].configuration)
     return store
 
 

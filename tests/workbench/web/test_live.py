@@ -28,9 +28,12 @@ class Said:
         self.value = 0
         self.reads = 0
         self.broken = False
+        self.stuck = threading.Event()
 
     def __call__(self) -> str:
         self.reads += 1
+        while self.stuck.is_set():
+            time.sleep(0.005)
         if self.broken:
             raise OSError("The database is away.")
         return json.dumps({"value": self.value})
@@ -46,7 +49,7 @@ async def _next(stream: AsyncIterator[bytes]) -> tuple[str, int]:
     """The next piece of news: its id and its value."""
     async for piece in stream:
         lines = dict(line.split(": ", 1) for line in piece.decode().splitlines() if ": " in line)
-        if "data" in lines:
+        if "data" in lines and lines["data"] != module.AWAY:
             return lines["id"], json.loads(lines["data"])["value"]
     raise AssertionError("It ended.")
 
@@ -107,7 +110,14 @@ def test_who_comes_back_is_not_told_again_what_is_known() -> None:
     asyncio.run(watch())
 
 
-def test_a_database_that_is_away_ends_no_stream() -> None:
+def test_a_database_that_is_away_ends_no_stream_and_is_said_to_be(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.05)
+
+    async def heard(stream: AsyncIterator[bytes]) -> bytes:
+        return await anext(stream)
+
     async def watch() -> None:
         live, said = Live(), Said()
         async with aclosing(live.listen(KEY, "one", said, None)) as stream:  # type: ignore[type-var]
@@ -116,7 +126,13 @@ def test_a_database_that_is_away_ends_no_stream() -> None:
             reads = said.reads
             while said.reads < reads + 3:
                 await asyncio.sleep(0.01)
-            said.value, said.broken = 5, False
+            assert b'"away": true' in await heard(stream)
+            said.broken = False
+            assert (await _next(stream))[1] == 0, "what is so again is told again: the page is live again"
+            said.stuck.set()
+            assert b'"away": true' in await heard(stream), "one that does not answer is away too"
+            said.value = 5
+            said.stuck.clear()
             assert (await _next(stream))[1] == 5
 
     asyncio.run(watch())

@@ -164,7 +164,7 @@ def change(
 
 def _budget(place: Place, visitor: Visitor, changed: str = "", notes: list[str] | None = None) -> BudgetSaid:
     if place.settings is None:
-        raise Conflict(ELSEWHERE)
+        raise Conflict(place.fault or ELSEWHERE)
     names = visitor.names(place.store, place.project)
     with place.store.read() as tx:
         page = budget_page(tx, place.project, place.settings.config, names)

@@ -98,7 +98,7 @@ def change_budget(place: Place, actor: str, texts: Mapping[str, str], back: tupl
         Conflict: The project can only be read here.
     """
     if place.settings is None:
-        raise Conflict(ELSEWHERE)
+        raise Conflict(place.fault or ELSEWHERE)
     values = read_terms(texts)
     if unknown := [key for key in back if key not in CHANGEABLE]:
         raise BudgetProblem(dict.fromkeys(unknown, "is nothing that people change"))
@@ -122,7 +122,7 @@ def _read(place: Place, visitor: Visitor | None) -> BudgetPage:
 
 def _config(place: Place) -> Config:
     if place.settings is None:
-        raise Conflict(ELSEWHERE)
+        raise Conflict(place.fault or ELSEWHERE)
     return place.settings.config
 
 

@@ -59,6 +59,7 @@ class LivePart:
     csrf: str
     operator: bool
     read_only: bool
+    fault: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +81,7 @@ class LivePage:
     csrf: str
     operator: bool
     read_only: bool
+    fault: str
 
 
 @router.get("/projects/{slug}/live")
@@ -138,7 +140,8 @@ class Watcher:
             seen, now = self._fingerprint(tx), tx.now
         # Some words depend on the time alone: a worker falls silent, a lease ends.
         if self._read_at is None or seen != self._seen or abs(now - self._read_at) > LOOK_AGAIN:
-            status = status_of(self.desk, self.place, self.visitor)
+            # workbench.toml may have been edited since the first one came to listen.
+            status = status_of(self.desk, self.desk.site.again(self.place), self.visitor)
             html = Renderer().text(status)
             self._said = json.dumps({"mark": _mark(status), "words": status.now.words, "html": html})
             self._seen, self._read_at = seen, now
@@ -170,6 +173,7 @@ def part_of(desk: Desk, place: Place, visitor: Visitor) -> LivePart:
         csrf=visitor.csrf or "",
         operator=visitor.may(Role.OPERATOR),
         read_only=place.read_only,
+        fault=place.fault,
     )
 
 

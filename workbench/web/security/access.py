@@ -1,16 +1,16 @@
 """Dependencies that say who is asking and refuse those who may not: by key, by session, or by being here."""
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from fastapi import Depends
 from starlette.requests import Request
 
 from workbench.domain.errors import WorkbenchError
 from workbench.domain.roles import Role, Token
-from workbench.storage.store import Store
+from workbench.storage.store import Store, Transaction
 from workbench.web.desk import Desk, DeskHere
-from workbench.web.refusals import Forbidden, Refusal, SignInNeeded, Slower
+from workbench.web.refusals import Away, Forbidden, Refusal, SignInNeeded, Slower
 from workbench.web.security.secrets import digest, forms_secret
 from workbench.web.security.visitors import Visitor, host_of, is_loopback
 
@@ -18,6 +18,7 @@ COOKIE = "workbench_session"
 BEARER = "Bearer "
 CHALLENGE = {"WWW-Authenticate": "Bearer"}
 LOCAL = "this machine"
+T = TypeVar("T")
 #: What proxies add: who asks is somewhere else, though the connection comes from here.
 PASSED_ON = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
 
@@ -42,6 +43,8 @@ def still_may(request: Request, desk: Desk, visitor: Visitor) -> bool:
     """Whether somebody who came in a while ago would come in now, with the same rights."""
     try:
         return visitor_of(request, desk).role is visitor.role
+    except Away:
+        return True
     except Refusal:
         return False
     except WorkbenchError:
@@ -55,6 +58,7 @@ def check_key(desk: Desk, address: str, secret: str) -> tuple[Store, Token]:
     Raises:
         Slower: Too many wrong keys came from that address.
         SignInNeeded: It opens nothing.
+        Away: It may be in a database that can not be used now.
     """
     wait = desk.limiter.wait(address)
     if wait > 0:
@@ -62,15 +66,15 @@ def check_key(desk: Desk, address: str, secret: str) -> tuple[Store, Token]:
             f"Too many wrong tokens. Try again in {wait:.0f} seconds.",
             headers={"Retry-After": str(int(wait) + 1)},
         )
-    for store in desk.site.stores():
+    known = _first(desk, lambda tx: tx.tokens.find(digest(secret)))
+    if known is not None:
+        store, found = known
+        desk.limiter.worked(address)
         with store.read() as tx:
-            found = tx.tokens.find(digest(secret))
-            stale = found is not None and tx.tokens.is_stale(found)
-        if found is not None:
-            desk.limiter.worked(address)
-            if stale:
-                _note_use(store, found)
-            return store, found
+            stale = tx.tokens.is_stale(found)
+        if stale:
+            _note_use(store, found)
+        return store, found
     desk.limiter.failed(address)
     raise SignInNeeded("This token opens nothing: it is wrong, revoked or expired.", CHALLENGE)
 
@@ -89,13 +93,28 @@ def _by_key(desk: Desk, request: Request, header: str) -> Visitor:
 
 def _by_cookie(desk: Desk, cookie: str) -> Visitor | None:
     secret = digest(cookie)
+    known = _first(desk, lambda tx: tx.tokens.session(secret))
+    if known is None:
+        return None
+    store, session = known
+    token, csrf = session.token, forms_secret(cookie)
+    return Visitor(name=token.name, role=token.role, store=store, csrf=csrf, session=secret)
+
+
+def _first(desk: Desk, find: Callable[[Transaction], T | None]) -> tuple[Store, T] | None:
+    """What the first database that knows it says: one that is away keeps nobody from the others."""
+    away = False
     for store in desk.site.stores():
-        with store.read() as tx:
-            session = tx.tokens.session(secret)
-        if session is not None:
-            token = session.token
-            csrf = forms_secret(cookie)
-            return Visitor(name=token.name, role=token.role, store=store, csrf=csrf, session=secret)
+        try:
+            with store.read() as tx:
+                found = find(tx)
+        except WorkbenchError:
+            away = True
+            continue
+        if found is not None:
+            return store, found
+    if away or desk.site.wrong():
+        raise Away("A database can not be used now, so nobody it knows can be let in. Try again in a moment.")
     return None
 
 

@@ -2,10 +2,33 @@
 "use strict";
 (() => {
   const LATER = 30_000;
+  // Browsers keep six connections to one place: so many pages hear at once, the others look now and then.
+  const SEATS = 3;
+  const LOOK_AGAIN = 5_000;
+
+  // Gives what has to be called to give the seat back; null where all are taken.
+  function take(name) {
+    return new Promise((answer) => {
+      const hold = (lock) => (lock ? new Promise(answer) : answer(null));
+      navigator.locks.request(name, { ifAvailable: true }, hold).catch(() => answer(null));
+    });
+  }
+
+  async function seat() {
+    // Known where a connection is safe, and on this machine; elsewhere everybody listens.
+    if (!navigator.locks) return () => {};
+    for (let number = 0; number < SEATS; number += 1) {
+      const leave = await take(`live ${number}`);
+      if (leave) return leave;
+    }
+    return null;
+  }
 
   function attach(section) {
     let source = null;
+    let leave = null;
     let later = null;
+    let turn = 0;
     const words = section.querySelector("[data-live-words]");
     const status = section.querySelector("[data-live-status]");
     const state = section.querySelector("[data-live-state]");
@@ -16,24 +39,41 @@
     }
 
     function show(news) {
+      if (news.away) { say("not live: the database does not answer", "warning"); return; }
+      say("live", "good");
+      paint(news.words, news.html);
+      if (news.mark !== section.dataset.mark) renew();
+    }
+
+    function paint(text, html) {
       // Written only where it is new: a screen reader says what changes here.
-      if (words.textContent !== news.words) words.textContent = news.words;
+      if (words.textContent !== text) words.textContent = text;
       const open = status.querySelector("details")?.open;
       const inside = status.contains(document.activeElement) && document.activeElement.tagName === "SUMMARY";
-      status.innerHTML = news.html;
+      status.innerHTML = html;
       const details = status.querySelector("details");
       if (details && open) details.open = true;
       if (details && inside) details.querySelector("summary").focus();
-      if (news.mark !== section.dataset.mark) renew();
+    }
+
+    async function fetched() {
+      try {
+        const answer = await fetch(section.dataset.part, { headers: { "HX-Request": "true" } });
+        if (!answer.ok) return null;
+        const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+        return page.querySelector("[data-live]");
+      } catch { return null; }
     }
 
     // What can be done has changed: the buttons are made anew, for this visitor.
     async function renew() {
-      const answer = await fetch(section.dataset.part, { headers: { "HX-Request": "true" } });
-      if (!answer.ok) return;
-      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-      const fresh = page.querySelector("[data-live]");
-      if (!fresh || !section.isConnected) return;
+      const fresh = await fetched();
+      if (!section.isConnected) return;
+      if (fresh) arm(fresh);
+      else setTimeout(() => section.isConnected && renew(), LOOK_AGAIN);
+    }
+
+    function arm(fresh) {
       section.dataset.mark = fresh.dataset.mark;
       const now = section.querySelector("[data-live-acts]");
       const next = fresh.querySelector("[data-live-acts]");
@@ -44,26 +84,52 @@
       if (held) { section.tabIndex = -1; section.focus(); }
     }
 
-    function listen() {
+    // No seat is free: the page looks now and then, and asks for one again.
+    async function look(mine) {
+      const fresh = await fetched();
+      if (mine !== turn || !section.isConnected) return;
+      if (fresh) {
+        paint(fresh.querySelector("[data-live-words]").textContent, fresh.querySelector("[data-live-status]").innerHTML);
+        if (fresh.dataset.mark !== section.dataset.mark) arm(fresh);
+        say("live, every few seconds", "good");
+      } else say("not live: trying again", "warning");
+      later = setTimeout(listen, LOOK_AGAIN);
+    }
+
+    async function listen() {
       clearTimeout(later);
       if (source || document.hidden || !section.isConnected) return;
+      turn += 1;
+      const mine = turn;
+      const got = await seat();
+      // The page was hidden meanwhile, or asked twice.
+      if (mine !== turn) { got?.(); return; }
+      if (!got) { look(mine); return; }
+      leave = got;
       source = new EventSource(section.dataset.live);
       source.onopen = () => say("live", "good");
       source.onmessage = (message) => show(JSON.parse(message.data));
       source.onerror = () => {
         say("not live: trying again", "warning");
         if (source.readyState === EventSource.CLOSED) {
-          source = null;
+          stop();
           later = setTimeout(listen, LATER);
         }
       };
     }
 
-    // Browsers keep few connections to one place: pages that nobody looks at leave theirs.
-    function rest() {
+    function stop() {
       clearTimeout(later);
+      turn += 1;
       source?.close();
       source = null;
+      leave?.();
+      leave = null;
+    }
+
+    // Pages that nobody looks at leave their connection to others.
+    function rest() {
+      stop();
       say("paused while hidden", "neutral");
     }
 
