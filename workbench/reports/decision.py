@@ -55,7 +55,7 @@ def heard(facts: Facts) -> Heard:
     return Heard(
         limits=_limits(outlook),
         worth=judged_worth(outlook),
-        rules=tuple(map(told, judged(kept.content))) if kept else (),
+        rules=tuple(told(one, outlook.terms.currency) for one in judged(kept.content)) if kept else (),
         round_number=kept.round_number if kept else None,
         measured=outlook.trusted is not None,
     )

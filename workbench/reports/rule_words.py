@@ -62,12 +62,12 @@ RULES = {
 }
 
 
-def told(one: Judged) -> Judged:
+def told(one: Judged, currency: str = "") -> Judged:
     """The same verdict told in full; as it was kept where the rule is not known here."""
     sentences = RULES.get(one.rule)
     if sentences is None or one.threshold is None:
         return one
-    unit = "unit of money" if "cost" in one.stated else "label"
+    unit = (currency or "unit of money") if "cost" in one.stated else "label"
     stated = sentences.stated.format(sentences.number(one.threshold)).replace("UNIT", unit)
     if one.says is Says.UNKNOWN or one.value is None:
         why = one.reason.removeprefix("Not enough evidence: ")

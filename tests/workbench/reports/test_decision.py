@@ -160,5 +160,13 @@ def test_what_a_rule_found_can_be_read_alone(rule: str) -> None:
     assert missing.reason == "2 more."
 
 
+def test_what_a_batch_brings_is_said_for_the_currency() -> None:
+    kept = _judged("expected_gain", Says.GO_ON)
+    paid = told(kept._replace(stated="by cost"), "EUR")
+    assert paid.reason.endswith(" pp per EUR.")
+    assert paid.stated.endswith(" pp per EUR.")
+    assert told(kept._replace(stated="by cost")).reason.endswith(" per unit of money.")
+
+
 def test_a_rule_of_another_version_is_told_as_it_was_kept() -> None:
     assert told(_judged("newer", Says.STOP)) == _judged("newer", Says.STOP)
