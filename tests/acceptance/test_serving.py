@@ -48,6 +48,14 @@ def test_nobody_serves_to_others_without_a_token(config: Path, capsys: pytest.Ca
     assert "workbench token create NAME --role viewer" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("proxy", ["*", "0.0.0.0/0", "::/0", "proxy.example", "", "127.0.0.1,*"])
+def test_not_everybody_is_believed_to_be_a_proxy(
+    config: Path, proxy: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["serve", "--config", str(config), "--proxy", proxy]) == 1
+    assert "expected the address of the proxy" in capsys.readouterr().err
+
+
 def test_a_folder_without_projects_is_said_to_be_one(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

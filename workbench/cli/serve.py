@@ -64,6 +64,7 @@ def serve(
             f"There is no workbench.toml below {', '.join(map(str, named))}. "
             "Type `workbench init` to make a project, or name another folder."
         )
+    _check_proxy(proxy)
     with open_site(configs, lambda: find_projects(named)) as site:
         _check(site, host)
         _serve(site, host, port, local_role=local_role, proxy=proxy, open_browser=open_browser)
@@ -84,6 +85,24 @@ def _check(site: "Site", host: str) -> None:
             f"{host} can be reached by other machines, and there is no token that opens anything. "
             "Type `workbench token create NAME --role viewer`, then start again; or leave out --host."
         )
+
+
+def _check_proxy(proxy: str | None) -> None:
+    """Refuse to believe everybody who says where they come from, and names that nobody would be known by."""
+    import ipaddress
+
+    from workbench.domain.errors import ConfigProblem
+
+    for each in [] if proxy is None else proxy.split(","):
+        try:
+            good = ipaddress.ip_network(each.strip()).prefixlen > 0
+        except ValueError:
+            good = False
+        if not good:
+            raise ConfigProblem(
+                f"--proxy is {each.strip()!r}; expected the address of the proxy, such as 127.0.0.1 or "
+                "10.0.0.0/8: whoever connects from there is believed to say for whom."
+            )
 
 
 def _serve(
