@@ -16,7 +16,7 @@ from workbench.learning.spec import data_hash
 from workbench.steps.evidence import Seen, held_out_items, on_held_out
 from workbench.steps.models import population, teaches
 from workbench.steps.parts import Parts
-from workbench.steps.unforeseen import UNFORESEEN, in_words
+from workbench.steps.unforeseen import INCALCULABLE, UNFORESEEN, in_words
 from workbench.storage.annotations import Example
 from workbench.storage.predictions import same_items
 from workbench.storage.store import Transaction
@@ -48,7 +48,7 @@ def control_arm(parts: Parts) -> ControlArm | None:
         return None
     with parts.store.read() as tx:
         found = tx.annotations.training_set(parts.project.id, control=True)
-        last = tx.evidence.diagnostics(parts.project.id, CONTROL_MODEL)
+        last = _told(tx, parts.project.id)
     items = held_out_items(parts)
     if not items or not found:
         return None
@@ -78,8 +78,16 @@ def keep_control(tx: Transaction, held: Round, arm: ControlArm | None) -> None:
 
 def control_seconds(tx: Transaction, project_id: int) -> float:
     """How long control models have been trained so far."""
-    kept = tx.evidence.diagnostics(project_id, CONTROL_MODEL)
-    return sum((float(content.get("seconds", 0.0)) for content in kept), 0.0)
+    seconds = (content.get("seconds") for content in _told(tx, project_id))
+    return sum((float(each) for each in seconds if isinstance(each, int | float)), 0.0)
+
+
+def _told(tx: Transaction, project_id: int) -> list[dict[str, Any]]:
+    """What became of the control models so far; nothing where that can not be read."""
+    try:
+        return tx.evidence.diagnostics(project_id, CONTROL_MODEL)
+    except INCALCULABLE:
+        return []
 
 
 def _trained(parts: Parts, found: list[Example], facts: Mapping[str, Any]) -> ControlArm:

@@ -15,7 +15,7 @@ from workbench.reports.outlook import outlook_of
 from workbench.reports.stopping_record import STOPPING, Judged, Says, kept
 from workbench.steps.parts import Parts
 from workbench.steps.stopping import Closing, history
-from workbench.steps.unforeseen import INCALCULABLE, in_words
+from workbench.steps.unforeseen import UNFORESEEN, in_words
 from workbench.storage.store import Transaction
 
 
@@ -24,7 +24,7 @@ def stopping_of(parts: Parts, held: Round, point: BudgetPoint) -> dict[str, Any]
     rules = acquisition.catalog()["stopping_rules"]
     try:
         return asked(history(parts, Closing(held, point)))
-    except INCALCULABLE as error:
+    except UNFORESEEN as error:
         return {"rules": [kept(_silent(rule, rules[rule], error)) for rule in rules]}
 
 
@@ -37,7 +37,7 @@ def asked(told: History) -> dict[str, Any]:
 def _asked(rule: str, sentence: str, told: History) -> Judged:
     try:
         verdict = acquisition.stop(rule, told)
-    except (AcquisitionError, *INCALCULABLE) as error:
+    except (AcquisitionError, *UNFORESEEN) as error:
         return _silent(rule, sentence, error)
     known = isfinite(verdict.value)
     stated, _, reason = verdict.reason.partition(". ")
@@ -59,7 +59,7 @@ def keep_foresight(tx: Transaction, project: Project, held: Round, stopping: dic
     """Keep both in the transaction that closes the round, after its budget point was written."""
     try:
         forecast = content_of(outlook_of(tx.facts(project)))
-    except INCALCULABLE as error:
+    except UNFORESEEN as error:
         forecast = {"problem": in_words(error)}
     tx.evidence.keep_diagnostic(project.id, FORECAST, forecast, round_id=held.id)
     tx.evidence.keep_diagnostic(project.id, STOPPING, stopping, round_id=held.id)
