@@ -75,7 +75,11 @@ def decide(asked: Heard) -> Decision:
         return Decision(Says.UNKNOWN, asked.worth.reason)
     stop, go_on = votes(asked, Says.STOP), votes(asked, Says.GO_ON)
     if len(stop) >= AGREEING and len(stop) >= len(go_on) and _little(asked):
-        return Decision(Says.STOP, f"{named(stop)} say stop, and {_uncapital(asked.worth.reason)}")
+        return Decision(Says.STOP, f"{named(stop)} {verb(stop)} stop, and {_uncapital(asked.worth.reason)}")
+    if asked.worth.says is Says.STOP:
+        # Little to win is no reason to go on: who or what is missing for stopping is.
+        why = f"{named(go_on)} {verb(go_on)} go on" if go_on else f"fewer than {AGREEING} rules say stop"
+        return Decision(Says.GO_ON, f"{why}, though {_uncapital(asked.worth.reason)}")
     return Decision(Says.GO_ON, asked.worth.reason)
 
 
@@ -87,6 +91,11 @@ def votes(asked: Heard, says: Says) -> list[str]:
 def named(rules: list[str]) -> str:
     """Rules by their names."""
     return ", ".join(rule.replace("_", " ") for rule in rules)
+
+
+def verb(rules: list[str]) -> str:
+    """One rule says, several say."""
+    return "says" if len(rules) == 1 else "say"
 
 
 def _little(asked: Heard) -> bool:

@@ -172,6 +172,8 @@ class _Told(NamedTuple):
 
 def _interval(found: Estimate, unit: Unit) -> str:
     """A value with its interval, which may be open."""
+    if found.low is not None and found.high is not None and found.value is None:
+        return f"between {in_words(found.low, unit)} and {in_words(found.high, unit)}"
     if found.low is not None and found.high is not None:
         return interval(found.value, found.low, found.high, unit)
     value = "" if found.value is None else f"{in_words(found.value, unit)}, "

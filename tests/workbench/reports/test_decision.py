@@ -170,3 +170,11 @@ def test_what_a_batch_brings_is_said_for_the_currency() -> None:
 
 def test_a_rule_of_another_version_is_told_as_it_was_kept() -> None:
     assert told(_judged("newer", Says.STOP)) == _judged("newer", Says.STOP)
+
+
+def test_going_on_with_little_to_win_says_who_wants_it() -> None:
+    against = decide(_heard(S, S, G, G, G, S, worth=S)).because
+    assert against.startswith("classification change, overall uncertainty, plateau say go on, though ")
+    alone = decide(_heard(S, U, U, U, U, S, worth=S)).because
+    assert alone.startswith("fewer than 2 rules say stop, though ")
+    assert "though" not in decide(_heard(worth=G)).because

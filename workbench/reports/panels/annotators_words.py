@@ -13,8 +13,6 @@ from workbench.reports.words import count, in_words, interval, plain
 RELIABLE, POOR = 0.8, 0.667
 #: Names in one sentence.
 MOST_NAMES = 5
-#: Among so many people some are outside of their interval by chance.
-MANY = 10
 
 
 def work(rows: Sequence[Row]) -> Iterator[Finding]:
@@ -79,9 +77,7 @@ def drift(rows: Sequence[QualityRow]) -> Iterator[Finding]:
     for verdict, tone in (("became worse", Tone.WARNING), ("became better", Tone.NEUTRAL)):
         if moved := [row for row in rows if row.verdict == verdict]:
             words = f"{_drifts(moved)} {verdict} from the first half of their answers to the second"
-            # Each interval is wrong in one case of twenty.
-            chance = f"; of {len(rows)} people one in twenty seems to by chance" if len(rows) >= MANY else ""
-            yield Finding(f"{words}{chance}.", tone)
+            yield Finding(f"{words}; of steady people one in twenty seems to change by chance.", tone)
     if not any(row.verdict.startswith("became") for row in rows):
         yield Finding("That anybody became better or worse is not shown.", Tone.UNKNOWN)
 

@@ -83,7 +83,7 @@ def _nothing(rows: Sequence[Row]) -> Finding:
     if any(row.n for row in rows):
         return Finding(
             "Which class lacks labels is not shown yet: no round has measured a model on the held-out items. "
-            "Type `workbench run`.",
+            "Type `workbench round ask`, then `workbench round tell`.",
             Tone.UNKNOWN,
         )
     return Finding(
@@ -115,7 +115,7 @@ def _lacking(rows: Sequence[Row], floor: float) -> Iterator[Finding]:
         yield Finding(
             f"No class is shown to lack labels: no recall is below the floor of {wanted}, and {above} of "
             f"{len(rows)} are surely above it.",
-            Tone.GOOD,
+            Tone.GOOD if above == len(rows) else Tone.NEUTRAL if above else Tone.UNKNOWN,
         )
 
 

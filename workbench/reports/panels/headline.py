@@ -5,9 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from workbench.reports.decision import Decision, Heard, decide, heard, named, votes
+from workbench.reports.decision import Decision, Heard, decide, heard, named, verb, votes
 from workbench.reports.outlook import LEVEL, Outlook, outlook_of, quantiles_of
 from workbench.reports.panel import Finding, Reading, Table, Tone, View
+from workbench.reports.panels.forecast_words import UNLIKELY
 from workbench.reports.statistics.forecast import band_of
 from workbench.reports.stopping_record import Judged, Says
 from workbench.reports.units import Count, Money, RoundNumber, Seconds, Share, Unit
@@ -171,9 +172,10 @@ def _target(outlook: Outlook) -> list[Finding]:
     more, chance = quantiles_of(more_D), float(np.isfinite(more_D).mean())
     words = in_words(target, Unit.SHARE)
     if more.p50 is None:
+        likely = "likely" if chance < UNLIKELY else "more likely than not"
         return [
             Finding(
-                f"{words} is likely beyond what the pool can give: the chance of reaching it is "
+                f"{words} is {likely} beyond what the pool can give: the chance of reaching it is "
                 f"{in_words(chance, Unit.SHARE)}.",
                 Tone.WARNING,
             )
@@ -193,7 +195,7 @@ def _disagreement(asked: Heard, decision: Decision) -> list[Finding]:
     against = votes(asked, other) if other else []
     if not against:
         return []
-    return [Finding(f"Not all agree: {named(against)} say {other}.", Tone.WARNING)]
+    return [Finding(f"Not all agree: {named(against)} {verb(against)} {other}.", Tone.WARNING)]
 
 
 def _reason(one: Judged) -> ReasonRow:

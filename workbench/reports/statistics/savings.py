@@ -20,6 +20,8 @@ STEPS = 240
 OVERLAP = 1 / 3
 #: Less than any difference between shares of items: a level that is a curve's own last one counts as reached.
 ROUNDING = 1e-9
+#: Draws are kept in single precision: less than this is no difference.
+NOTHING = 1e-7
 
 
 class Estimate(NamedTuple):
@@ -139,7 +141,9 @@ def _gaps(active_B_G: Floats, random_B_G: Floats) -> _Gaps:
     size_K = steps - np.abs(shift_K)
     of_active = sums_a_B_G[:, first_a_K + size_K] - sums_a_B_G[:, first_a_K]
     of_random = sums_r_B_G[:, first_r_K + size_K] - sums_r_B_G[:, first_r_K]
-    return _Gaps((of_active - of_random) / size_K, shift_K.astype(np.float64))
+    gap_B_K = (of_active - of_random) / size_K
+    # What arithmetic leaves of no difference has no sign.
+    return _Gaps(np.where(np.abs(gap_B_K) < NOTHING, 0.0, gap_B_K), shift_K.astype(np.float64))
 
 
 def _sums(values_B_G: Floats) -> Floats:

@@ -11,7 +11,7 @@ from workbench.reports.statistics.luck import MOST_ROUNDS, Luck, luck_of, thinne
 from workbench.reports.statistics.savings import Shared, area_difference, area_difference_of_runs
 
 PROJECTS = int(os.environ.get("COVERAGE_PROJECTS", "200"))
-LABELS = 40.0 * np.arange(1, 11)
+LABELS = np.linspace(40, 400, 10, dtype=np.float64)
 
 
 def _gaps(rng: np.random.Generator, projects: int, lasting: float, jump: float, items: int) -> Floats:
@@ -21,7 +21,7 @@ def _gaps(rng: np.random.Generator, projects: int, lasting: float, jump: float, 
     own = jump * rng.standard_normal(mean_of_labels.shape)
     sampled = np.sqrt(0.1 / items) * rng.standard_normal((projects, len(LABELS)))
     luck = mean_of_labels + own
-    return np.asarray(luck[:, 0] - luck[:, 1] + sampled)
+    return np.asarray(luck[:, 0] - luck[:, 1] + sampled, np.float64)
 
 
 @pytest.mark.parametrize(("lasting", "jump"), [(0.01, 0.0), (0.015, 0.003), (0.003, 0.01)])

@@ -130,6 +130,13 @@ def test_two_flat_curves_that_are_the_same_have_a_factor_of_one(share: float) ->
     assert speed_up(arm, arm, _over(arm, arm), 0.95) == (1, 1, 1)
 
 
+def test_what_arithmetic_leaves_of_no_difference_is_none() -> None:
+    """Draws are kept in single precision, and rounds of two arms are added up in another order."""
+    values = np.full(12, 0.002)
+    first, second = _curve(values), _curve(values + 1e-10 * np.arange(12))
+    assert speed_up(first, second, _over(first, second), 0.95) == (1, 1, 1)
+
+
 def test_equal_arms_save_nothing() -> None:
     right = np.random.default_rng(2).random((300, 12)) < _law(LABELS)
     draws = resampled(right, item_weights(300, 199, seed=1))
