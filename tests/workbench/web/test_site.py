@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from starlette.testclient import TestClient
 
 from tests.faults.little_project import prepare
 from tests.workbench.web.little_desk import LittleDesk
 from workbench.domain.roles import Role
 from workbench.reports.reading import read_report
+from workbench.storage.tables import token
 from workbench.web import noting
 from workbench.web.site import Site
 
@@ -85,6 +87,18 @@ def test_a_database_that_is_locked_holds_no_page_up_for_the_file(
     while desk.terms()["max_labels"] is None:
         desk.client().get(BASE)
     assert desk.terms()["max_labels"] == 77
+
+
+def test_who_may_not_change_the_budget_reads_what_to_type_where_that_is_theirs_to_decide(
+    desk: Served,
+) -> None:
+    assert "workbench serve" not in desk.client(Role.OPERATOR).get(f"{BASE}/budget").text
+    with desk.store.engine.begin() as connection:
+        connection.execute(token.delete())
+    here = TestClient(desk.app, base_url="http://127.0.0.1", client=("127.0.0.1", 50_000))
+    page = here.get(f"{BASE}/budget").text
+    assert "workbench budget set max_labels=1500" in page
+    assert "workbench serve --local-role admin" in page
 
 
 @pytest.mark.parametrize("fault", ["broken", "gone", "elsewhere"])

@@ -126,6 +126,16 @@ def _config(place: Place) -> Config:
     return place.settings.config
 
 
+def _why_not(visitor: Visitor) -> str:
+    words = f"Changing the budget takes the role admin; '{visitor.name}' has {visitor.role}."
+    if visitor.store is None:
+        words += (
+            " Type `workbench budget set max_labels=1500` in the project's folder, or start with "
+            "`workbench serve --local-role admin`."
+        )
+    return words
+
+
 def _page(
     place: Place,
     visitor: Visitor,
@@ -145,7 +155,7 @@ def _page(
         csrf=visitor.csrf or "",
         page=page,
         editable=visitor.may(Role.ADMIN),
-        why_not=f"Changing the budget takes the role admin; '{visitor.name}' has {visitor.role}.",
+        why_not=_why_not(visitor),
         values={**held, **(values or {})},
         files={term.key: shown(term.file) for term in page.terms},
         faults=faults or {},
