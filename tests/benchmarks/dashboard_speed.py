@@ -3,10 +3,10 @@
     python tests/benchmarks/big_project.py sqlite:////tmp/big.db
     python tests/benchmarks/dashboard_speed.py sqlite:////tmp/big.db [--times 5] [--only live]
 
-The application is asked in this process, so what is measured is the server's work and nothing else. *First* is
-the first time that anybody asks: nothing is kept yet, though modules are loaded. *Changed* is after something
-was written: readings that are kept do not hold any more. *Again* is when nothing has changed. Each is a wall
-time and CPU seconds of the whole process, readings in the background included; of *again* the least of several.
+The application is asked in this process, so what is measured is the server's work and nothing else. *First*
+is the first time that anybody asks: nothing is kept yet, though modules are loaded. *Changed* is after
+something was written: readings that are kept do not hold any more. *Again* is when nothing has changed, the
+least of several. Each is a wall time, and CPU time of the whole process, readings in the background included.
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """``workbench report``: what was spent, what it bought, whether choosing paid, and whether to go on."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,8 +12,9 @@ from workbench.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption, say
 
 if TYPE_CHECKING:
     from workbench.cli.reading import Reading
+    from workbench.domain.terms import Terms
     from workbench.reports.panel import View
-    from workbench.reports.reading import Report
+    from workbench.reports.reading import PanelReading, Report
     from workbench.storage.facts.facts import Facts
 
 #: Shown in the terminal when nothing else is asked for; the file has all.
@@ -59,16 +60,18 @@ def report(
 
     panels = _panels(panel or [])
     _check_faces(output, csv, panels, as_json=as_json)
+    view = View(number, tuple(compare or ()))
     with open_reading(config) as reading:
-        found = _read(reading, panels, View(number, tuple(compare or ())), as_of, hide_names=hide_names)
+        if output is not None or not (as_json or csv or panels):
+            _page(reading, output, lambda each: _read(reading, panels, view, as_of, hide_names, each))
+            return
+        found = _read(reading, panels, view, as_of, hide_names)
     if as_json:
         _print_json(found)
     elif csv is not None:
         _csv(csv, found)
-    elif panels and output is None:
-        _show(found, [one.name for one in found.panels])
     else:
-        _page(output or reading.settings.directory / "report.html", found)
+        _show(found, [one.name for one in found.panels])
 
 
 def _panels(asked: Sequence[str]) -> list[str]:
@@ -98,7 +101,12 @@ def _check_faces(output: Path | None, csv: Path | None, panels: Sequence[str], *
 
 
 def _read(
-    reading: "Reading", panels: Sequence[str], view: "View", as_of: str | None, *, hide_names: bool
+    reading: "Reading",
+    panels: Sequence[str],
+    view: "View",
+    as_of: str | None,
+    hide_names: bool,
+    each: "Callable[[PanelReading, Terms], None] | None" = None,
 ) -> "Report":
     from workbench.reports.reading import read_report
     from workbench.steps.terms import note_file
@@ -114,7 +122,7 @@ def _read(
             at = read_moment(as_of, now=tx.now, began=tx.projects.began(project.id))
         _check_view(tx.facts(project, at), view)
     names = names_for(store, project, seen=not hide_names)
-    return read_report(store, project, panels=panels, view=view, at=at, names=names)
+    return read_report(store, project, panels=panels, view=view, at=at, names=names, each=each)
 
 
 def _check_view(facts: "Facts", view: "View") -> None:
@@ -147,10 +155,14 @@ def _csv(directory: Path, found: "Report") -> None:
     say(f"{len(written)} tables are in {directory}")
 
 
-def _page(path: Path, found: "Report") -> None:
+def _page(reading: "Reading", output: Path | None, read: "Callable[[Callable[..., None]], Report]") -> None:
+    from workbench.reports.faces.ahead import drawing_ahead
     from workbench.reports.faces.html import write_html
 
-    write_html(path, found)
+    path = output or reading.settings.directory / "report.html"
+    with drawing_ahead() as ahead:
+        found = read(ahead.draw)
+        write_html(path, found, ahead.svg)
     _show(found, FIRST, charts=False)
     say(f"The report is at {path}")
 

@@ -1,6 +1,6 @@
 """Read all panels of a project at one moment, so that they agree with each other."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -41,23 +41,26 @@ def read_report(
     view: View | None = None,
     at: datetime | None = None,
     names: Names = open_names,
+    each: Callable[[PanelReading, Terms], None] | None = None,
 ) -> Report:
     """Read every panel, or those named, in one transaction.
 
     Args:
         at: Nothing that came to be known later is seen; now if None, but for what is being written now.
         names: What people are called.
+        each: Is told what each panel says while the others are read.
     """
     at = at or store.settled()
     with store.read() as tx:
         facts = tx.facts(project, at, names)
-        chosen = [panel for panel in PANELS if not panels or panel.name in panels]
-        return Report(
-            project=project,
-            at=facts.at,
-            terms=facts.terms.now(),
-            panels=tuple(_read(panel, read_panel(panel, facts, view or View())) for panel in chosen),
-        )
+        terms, found = facts.terms.now(), []
+        for panel in PANELS:
+            if not panels or panel.name in panels:
+                said = _read(panel, read_panel(panel, facts, view or View()))
+                found.append(said)
+                if each is not None:
+                    each(said, terms)
+        return Report(project=project, at=facts.at, terms=terms, panels=tuple(found))
 
 
 def _read(panel: Panel, reading: Reading) -> PanelReading:

@@ -1,12 +1,13 @@
 """The report as one HTML file: no script, no outside address. Reads, mails and prints well."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import jinja2
 from markupsafe import Markup
 
+from workbench.reports.chart import Chart
 from workbench.reports.faces.spreadsheet import write_text
 from workbench.reports.faces.svg import svg
 from workbench.reports.palette import stylesheet
@@ -75,16 +76,20 @@ class Page(NamedTuple):
     chart_style: Markup
 
 
-def write_html(path: Path, report: Report) -> None:
+#: Draws a chart, with a currency.
+Draw = Callable[[Chart, str], str]
+
+
+def write_html(path: Path, report: Report, draw: Draw = svg) -> None:
     """Write the report; whatever comes from anywhere is escaped.
 
     Raises:
         ArtifactProblem: It can not be written.
     """
-    write_text(path, as_html(report), "Name another place with --output.")
+    write_text(path, as_html(report, draw), "Name another place with --output.")
 
 
-def as_html(report: Report) -> str:
+def as_html(report: Report, draw: Draw = svg) -> str:
     """The report as the text of a page."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("workbench.reports.faces", "."),
@@ -94,23 +99,23 @@ def as_html(report: Report) -> str:
         lstrip_blocks=True,
     )
     environment.filters["short"] = lambda text: short(text, LONGEST)
-    return environment.get_template("report.html").render(page=_page(report), OPEN_ROWS=OPEN_ROWS)
+    return environment.get_template("report.html").render(page=_page(report, draw), OPEN_ROWS=OPEN_ROWS)
 
 
-def _page(report: Report) -> Page:
+def _page(report: Report, draw: Draw) -> Page:
     project, currency = report.project, report.terms.currency
     return Page(
         project=plain(project.name),
         kind=str(project.kind).replace("-", " "),
         classes=cell(len(project.classes), Unit.COUNT),
         at=cell(report.at, Unit.TIME),
-        parts=tuple(_part(panel, currency) for panel in report.panels),
+        parts=tuple(_part(panel, currency, draw) for panel in report.panels),
         terms=tuple(_terms(report)),
         chart_style=Markup(stylesheet()),  # noqa: S704 made of our own constants
     )
 
 
-def _part(panel: PanelReading, currency: str) -> Part:
+def _part(panel: PanelReading, currency: str, draw: Draw) -> Part:
     reading = panel.reading
     findings = tuple(
         Said(finding.tone.name.lower(), *SIGNS[finding.tone], tied(plain(finding.words)))
@@ -126,7 +131,7 @@ def _part(panel: PanelReading, currency: str) -> Part:
             Picture(
                 plain(chart.title),
                 tied(plain(chart.summary)),
-                Markup(svg(chart, currency)),  # noqa: S704 every text in it is escaped
+                Markup(draw(chart, currency)),  # noqa: S704 every text in it is escaped
                 tuple(tied(plain(note)) for note in chart.notes),
             )
             for chart in reading.charts

@@ -53,7 +53,9 @@ class IntegrityFacts:
     def held_out_and_chosen(self) -> int:
         """How many held-out items a round had chosen, or carried a label that a model could learn from."""
         chosen = self._moment.chosen_rounds()
-        taken = sa.exists().where(selection.c.item_id == item.c.id, selection.c.round_id.in_(chosen))
+        # By item, of which there are few, and not by round and item: hence the sum.
+        of_round = (selection.c.round_id + 0).in_(chosen)
+        taken = sa.exists().where(selection.c.item_id == item.c.id, of_round)
         labeled = sa.exists().where(
             label.c.item_id == item.c.id,
             label.c.status == LabelStatus.AGREED,

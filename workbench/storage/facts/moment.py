@@ -52,7 +52,10 @@ class Moment:
             return sa.and_(
                 item.c.split == wanted, sa.or_(item.c.removed_at.is_(None), item.c.removed_at <= self.at)
             )
-        return sa.or_(item.c.split == wanted, taken_out_later)
+        # Few are looked at: an item only ever leaves its split to be removed.
+        return sa.and_(
+            item.c.split.in_([wanted, Split.REMOVED]), sa.or_(item.c.split == wanted, taken_out_later)
+        )
 
     def chosen_rounds(self) -> list[int]:
         """The rounds, by id, that had chosen their items by then."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from workbench.domain.errors import ArtifactProblem
+from workbench.reports.faces.ahead import drawing_ahead
 from workbench.reports.faces.html import as_html, write_html
 from workbench.reports.reading import Report
 
@@ -230,3 +231,10 @@ def test_the_keyboard_reaches_contents_and_tables(
         page.keyboard.press("Tab")
         reached.append(page.evaluate("document.activeElement.tagName"))
     assert {"A", "SUMMARY"} <= set(reached)
+
+
+def test_charts_drawn_while_others_are_read_are_the_same(report: Report) -> None:
+    with drawing_ahead() as ahead:
+        for panel in report.panels[:2]:
+            ahead.draw(panel, report.terms)
+        assert as_html(report, ahead.svg) == as_html(report)
