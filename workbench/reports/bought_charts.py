@@ -86,8 +86,10 @@ def _summary(drawn: Bought, unit: Unit, x: Sequence[float]) -> str:
     currency = drawn.currency
     begin, end = (in_words(value, unit, currency=currency) for value in (x[0], x[-1]))
     of = " labels" if unit is Unit.COUNT else ""
-    words = f"From {in_words(first.accuracy, Unit.SHARE, n=first.n)} at {begin}{of} in round {first.round} "
-    words += f"to {accuracy_of(last)} at {end}{of} in round {last.round}"
+    words = f"{accuracy_of(last)} at {end}{of} in round {last.round}"
+    if first is not last:
+        begun = f"{in_words(first.accuracy, Unit.SHARE, n=first.n)} at {begin}{of} in round {first.round}"
+        words = f"From {begun} to {words}"
     if drawn.random:
         beside = drawn.random[-1]
         words += f"; drawn at random {in_words(beside.control_accuracy, Unit.SHARE, n=beside.n)}"

@@ -106,18 +106,22 @@ class _Plot:
         ]
         if not known:
             return []
+        # One round has no width to fill: its interval is a line.
+        width = 2 if len(known) == 1 else 0
         quiet = {
             "type": "scatter",
             "mode": "lines",
             "name": safe(line.name),
             "x": [x for x, _, _ in known],
-            "line": {"width": 0, "color": f"@{look.ink.name}"},
+            "line": {"width": width, "color": f"@{look.ink.name}"},
             "hoverinfo": "skip",
             "showlegend": False,
             **group,
         }
         lows = [low / self._y.divisor for _, low, _ in known]
         highs = [high / self._y.divisor for _, _, high in known]
+        if width:
+            return [{**quiet, "x": [known[0][0]] * 2, "y": [*lows, *highs]}]
         fill = {"fill": "tonexty", "fillcolor": f"@{look.ink.name}/{FAINT}"}
         return [{**quiet, "y": lows}, {**quiet, "y": highs, **fill}]
 

@@ -86,6 +86,15 @@ def test_percentage_points_are_not_percent() -> None:
     assert figure["layout"]["yaxis"]["labelalias"] == {"+0 pp": "0 pp"}
 
 
+def test_one_round_shows_its_interval() -> None:
+    figure = plot(chart(Line(name="a", x=[20], y=[0.5], low=[0.4], high=[0.7])))
+    assert figure is not None
+    interval, value = figure["data"]
+    assert (interval["x"], interval["y"]) == ([20, 20], [0.4, 0.7])
+    assert interval["line"]["width"] > 0
+    assert value["y"] == [0.5]
+
+
 @pytest.mark.parametrize(("last", "step"), [(3, 1), (200, None)])
 def test_no_round_stands_twice_on_an_axis(last: int, step: int | None) -> None:
     rounds = Axis(title="round", unit=Unit.ROUND)

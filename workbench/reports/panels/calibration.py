@@ -14,7 +14,8 @@ from workbench.storage.facts.facts import Facts
 
 NOTHING = (
     "Nothing is known of the calibration yet: it is measured on held-out items when a round is evaluated. "
-    "Hold some out with `workbench pool add --test-share 0.2`, and close a round with `workbench run`."
+    "Hold some out with `workbench pool add --test-share 0.2`, and close a round: `workbench round ask`, "
+    "then `workbench round tell`."
 )
 SCORES = {
     "mutual_information": "mutual information (BALD)",
