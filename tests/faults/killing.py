@@ -30,6 +30,9 @@ from tests.faults.working import ROUNDS, everybody, finish
 from workbench.bootstrap import open_parts
 from workbench.storage.store import Store
 
+#: The findings that rounds leave behind.
+EVIDENCE = {"calibration", "convergence", "control_model", "environment", "forecast", "stopping"}
+
 
 @dataclass
 class Places:
@@ -204,6 +207,10 @@ def sweep(scene: Scene, directory: Path, runs: int, *, at_least: int) -> None:
     """Try so many kills, spread over all the places that an undisturbed run passes."""
     expected, held, places = scene.run(directory / "undisturbed", [])
     assert [row[1] for row in expected["rounds"]] == ["closed"] * ROUNDS
+    # Every kind of evidence is written, so killing comes in between.
+    assert {row[1] for row in expected["predictions"]} == {"active", "control"}
+    assert {row[1] for row in expected["diagnostics"]} >= EVIDENCE
+    assert expected["maps"]
     assert len(places) >= at_least, f"only {len(places)} places: {sorted(set(places))}"
     for number, deadly in enumerate(kills(len(places), runs, seed=runs)):
         where = f"killed at {deadly} ({[places[place - 1] for place in deadly]})"
