@@ -14,6 +14,7 @@ from typing import Any, Final
 from workbench.reports.chart import Chart
 from workbench.reports.faces.drawing import Drawing
 from workbench.reports.palette import INKS
+from workbench.reports.words import plain
 
 FONTS: Final = "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif"
 #: What matplotlib calls each ink, and what we call it.
@@ -57,7 +58,7 @@ def _tidy(text: str, chart: Chart) -> str:
     body = re.sub(r' style="([^"]*)"', lambda found: _attributes(found[1]), body)
     body = re.sub(r"-?\d+\.\d{3,}", lambda found: f"{float(found[0]):.2f}".rstrip("0").rstrip("."), body)
     body = re.sub(r"\s*\n\s*", "\n", re.sub(r"<defs>\s*</defs>", "", body)).strip()
-    words = html.escape(f"{chart.title}. {chart.summary}", quote=True)
+    words = html.escape(plain(f"{chart.title}. {chart.summary}"), quote=True)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="chart" {box[0]} role="img" aria-label="{words}" '
         f'font-family="{FONTS}" stroke-linejoin="round">\n{body}\n</svg>'
