@@ -134,7 +134,7 @@ def test_as_it_was_then(store: Store) -> None:
 def test_before_anything_is_measured_it_says_what_is_missing(store: Store) -> None:
     reading = _read(store, SMALL, days=0.1)
     assert reading.findings[0].tone is Tone.UNKNOWN
-    assert "`workbench run`" in reading.findings[0].words
+    assert "`workbench round ask`" in reading.findings[0].words
     assert sum(row.n for row in reading.tables[0].rows) == 300
     assert not any(chart.name == "coverage_recall" for chart in reading.charts)
 
