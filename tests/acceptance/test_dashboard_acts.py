@@ -181,6 +181,20 @@ def test_progress_of_another_process_is_seen_as_it_comes(project: Any, page: "Pa
     store.close()
 
 
+def test_many_open_tabs_leave_the_browser_connections_for_pages(project: Any, page: "Page") -> None:
+    context = page.context.browser.new_context()  # type: ignore[union-attr]
+    with _here(project.path) as url:
+        tabs = [context.new_page() for _ in range(8)]
+        for tab in tabs:
+            # Six streams would be all that a browser opens to one place.
+            tab.goto(f"{url}{BASE}/live", timeout=20_000)
+            tab.wait_for_selector("[data-live-state] >> text=/^live/", timeout=20_000)
+        said = [tab.inner_text("[data-live-state]") for tab in tabs]
+        assert said.count("live") <= 3
+        assert "live" in said
+    context.close()
+
+
 @LONG
 def test_killed_at_work_the_round_can_be_resumed_by_a_click(project: Any, page: "Page") -> None:
     config = project.path / "workbench.toml"
