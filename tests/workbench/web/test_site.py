@@ -126,7 +126,10 @@ def test_a_project_whose_file_breaks_is_still_there_to_be_read(desk: Served, fau
 
 def test_a_project_that_is_added_to_a_folder_is_shown_without_a_restart(desk: Served) -> None:
     desk.site.find = lambda: sorted(desk.config.parent.parent.glob("*/workbench.toml"))
-    names = lambda: {place.project.name for place in desk.site.places()}  # noqa: E731
+
+    def names() -> set[str]:
+        return {place.project.name for place in desk.site.places()}
+
     assert names() == {"spots"}
     prepare(desk.config.parent.parent / "q", "api", "embedded")
     assert names() == {"spots"}, "folders are not searched for every page"
