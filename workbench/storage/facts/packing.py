@@ -17,6 +17,8 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 #: What stands for a number that is not there; no time that was measured is negative.
 _NOTHING = -1
+#: Parts of one that are told apart, and the most that fits then.
+_PARTS, _MOST = 1e9, 9e9
 #: Stands between words. Where a word has one in it, nothing fits, and rows are read one by one.
 _BETWEEN = "\x1f"
 #: As long as SQLite's text of a time: 2026-01-02 03:04:05.000006.
@@ -43,8 +45,15 @@ def packed(
 
 
 def packed_floats(connection: sa.Connection, column: sa.ColumnElement[Any]) -> sa.ColumnElement[str]:
-    """Numbers that are not negative in one text; a missing one has its place."""
-    return packed(connection, sa.func.coalesce(column, _NOTHING))
+    """Numbers that are not negative in one text, to the billionth; a missing one has its place.
+
+    As whole billionths: SQLite writes fifteen digits of a number and PostgreSQL all, and a copy of a database
+    must say the same.
+    """
+    within = sa.case((column > _MOST, _MOST), else_=column)
+    parts = within * sa.literal(_PARTS, sa.Double) + sa.literal(0.5, sa.Double)
+    whole = parts if connection.dialect.name == "sqlite" else sa.func.floor(parts)
+    return packed(connection, sa.func.coalesce(sa.cast(whole, sa.BigInteger), _NOTHING))
 
 
 def packed_words(connection: sa.Connection, column: sa.ColumnElement[Any]) -> sa.ColumnElement[str]:
@@ -67,8 +76,8 @@ def ints(text: str | None) -> Ints:
 
 def floats(text: str | None) -> Floats:
     """Numbers that were packed; NaN for what is missing."""
-    found = np.fromstring(text or "", dtype=np.float64, sep=",")
-    return np.where(found == _NOTHING, np.nan, found)
+    found = ints(text)
+    return np.where(found == _NOTHING, np.nan, found / _PARTS)
 
 
 def unpacked_words(text: str | None, n: int) -> Coded | None:

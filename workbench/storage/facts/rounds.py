@@ -189,7 +189,8 @@ class RoundFacts:
             .group_by(selection.c.reason)
         )
         return {
-            Reason(row["reason"]): ScoreMeans(**{name: row[name] for name in ScoreMeans._fields})
+            # In which order a database adds up is its own affair: what differs by it is cut off.
+            Reason(row["reason"]): ScoreMeans(**{name: _cut(row[name]) for name in ScoreMeans._fields})
             for row in rows.mappings()
         }
 
@@ -255,6 +256,10 @@ class RoundFacts:
             .scalar_subquery()
             .label("label")
         )
+
+
+def _cut(value: Any) -> Any:
+    return round(value, 9) if isinstance(value, float) else value
 
 
 def _round(row: Any, *, has_chosen: bool) -> RoundThen:
