@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 #: What every browser shows as it is.
 SHOWN: Final = {"PNG": "image/png", "JPEG": "image/jpeg", "GIF": "image/gif", "WEBP": "image/webp"}
-#: What is decoded at all: not what calls other programs or holds programs, as EPS and SVG do.
-DECODED: Final = (*SHOWN, "BMP", "TIFF", "PPM", "TGA", "ICO", "JPEG2000", "AVIF")
+#: What is decoded at all: not what calls other programs or holds programs, as EPS and SVG do, nor ICO, which
+#: tells its size when it is unpacked.
+DECODED: Final = (*SHOWN, "BMP", "TIFF", "PPM", "TGA", "JPEG2000", "AVIF")
 LARGEST_BYTES: Final = 64 * 1024 * 1024
 LARGEST_PIXELS: Final = 50_000_000
 #: Smaller ones are kept pixel by pixel.

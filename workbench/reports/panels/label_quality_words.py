@@ -15,7 +15,7 @@ from workbench.reports.panels.label_quality_rows import (
     state_of,
 )
 from workbench.reports.statistics.crowd import JudgedVotes, Votes
-from workbench.reports.statistics.noise import Noise, from_difference, from_known
+from workbench.reports.statistics.noise import Noise, as_by_chance, from_difference, from_known
 from workbench.reports.units import Unit
 from workbench.reports.words import count, in_words, interval
 from workbench.storage.facts.labels import Ruling
@@ -38,7 +38,16 @@ def noise(votes: Votes, judged: JudgedVotes, classes: int) -> Iterator[Finding]:
         words = (
             f"judged by how often people differ on {count(shared, 'shared item')}, if they err independently"
         )
-        yield _noise(from_difference(differing(votes), shared, classes), words)
+        often = differing(votes)
+        if as_by_chance(often, shared, classes):
+            yield Finding(
+                f"How many answers are wrong is not shown: people may differ as often as if they guessed, on "
+                f"{in_words(often / shared, Unit.SHARE)} of {count(shared, 'shared item')}. Gold items would "
+                "tell ([annotators] gold_share).",
+                Tone.UNKNOWN,
+            )
+            return
+        yield _noise(from_difference(often, shared, classes), words)
         return
     yield Finding(
         f"How many answers are wrong is not shown: {count(gold, 'answer')} to gold items and "

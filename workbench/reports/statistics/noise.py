@@ -34,6 +34,11 @@ def from_difference(differing: float, n: int, classes: int) -> Noise:
     return Noise(value, low, high, n)
 
 
+def as_by_chance(differing: float, n: int, classes: int) -> bool:
+    """Whether people may differ as often as if they guessed: then nothing says how many of them are wrong."""
+    return wilson_of(differing, n).high >= (classes - 1) / classes
+
+
 def wilson_of(differing: float, n: int) -> Interval:
     """Wilson's interval for a number of items that need not be whole: of several pairs a part may differ."""
     low, high = wilson(int(differing), n), wilson(min(n, int(differing) + 1), n)

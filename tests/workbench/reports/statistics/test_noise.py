@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from workbench.domain.intervals import wilson
-from workbench.reports.statistics.noise import from_difference, from_known, wilson_of
+from workbench.reports.statistics.noise import as_by_chance, from_difference, from_known, wilson_of
 
 
 def test_known_answers_give_the_plain_share() -> None:
@@ -31,6 +31,12 @@ def test_the_interval_holds_the_truth_about_as_often_as_it_says(classes: int, wr
     holds = np.mean([one.low <= wrong <= one.high for one in found])
     assert 0.92 <= holds <= 0.985
     assert np.mean([one.value for one in found]) == pytest.approx(wrong, rel=0.05)
+
+
+@pytest.mark.parametrize(("differing", "expected"), [(0, False), (60, False), (80, True), (100, True)])
+def test_people_who_differ_as_often_as_guesses_tell_nothing(differing: int, expected: bool) -> None:
+    # Two people who guess among five classes differ on 80 % of the items.
+    assert as_by_chance(float(differing), 100, 5) is expected
 
 
 def test_a_part_of_an_item_lies_between_whole_ones() -> None:
