@@ -17,7 +17,13 @@ from workbench.reports.panels.contenders import (
     groups_of,
 )
 from workbench.reports.statistics.curves import Curve
-from workbench.reports.statistics.savings import Estimate, Shared, area_difference, area_of
+from workbench.reports.statistics.savings import (
+    Estimate,
+    Shared,
+    area_difference,
+    area_difference_of_runs,
+    area_of,
+)
 from workbench.reports.statistics.seeds import mean_interval
 from workbench.reports.units import Count, Money, Points, Seconds, Share, Unit
 from workbench.reports.words import count, in_words, interval
@@ -46,6 +52,9 @@ class ProjectRow:
     difference: Points | None
     difference_low: Points | None
     difference_high: Points | None
+    #: The same difference with the luck of batches and training in its interval.
+    with_luck_low: Points | None
+    with_luck_high: Points | None
     comparable: str
 
 
@@ -117,9 +126,10 @@ def _row(
     last, curve = (one.points[-1] if one.points else None), curves.get(one.project.id)
     area = _area(curve, over)
     comparable = one.against(first)
-    gap = NONE
+    gap = luck = NONE
     if one is not first and over and comparable != OTHER_CLASSES:
         gap = _gap(curve, curves.get(first.project.id), over)
+        luck = _with_luck(curve, curves.get(first.project.id), over)
     return ProjectRow(
         project=one.project.name,
         strategy=one.strategy,
@@ -137,6 +147,8 @@ def _row(
         difference=gap.value,
         difference_low=gap.low,
         difference_high=gap.high,
+        with_luck_low=luck.low,
+        with_luck_high=luck.high,
         comparable=comparable,
     )
 
@@ -155,6 +167,13 @@ def _gap(curve: Curve | None, first: Curve | None, over: Shared) -> Estimate:
     if len(curve.draws_B_R) and len(first.draws_B_R):
         return area_difference(curve, first, over, LEVEL)
     return Estimate(_bare_area(curve, over) - _bare_area(first, over), None, None)
+
+
+def _with_luck(curve: Curve | None, first: Curve | None, over: Shared) -> Estimate:
+    """The difference with the luck of batches and training in its interval: one run is one run."""
+    if curve is None or first is None or not len(curve.draws_B_R) or not len(first.draws_B_R):
+        return NONE
+    return area_difference_of_runs(curve, first, over, LEVEL)
 
 
 def _bare_area(curve: Curve, over: Shared) -> float:
@@ -214,7 +233,18 @@ def _findings(
 def _about(row: ProjectRow, spread: str, first: str) -> Finding:
     gap = interval(row.difference, row.difference_low, row.difference_high, Unit.POINTS)
     words = f"{spread}, {named(row.project)} against {named(first)}: mean accuracy {gap}"
-    return _judged(words, row.difference_low, row.difference_high)
+    judged = _judged(words, row.difference_low, row.difference_high)
+    shown = judged.tone in (Tone.GOOD, Tone.BAD)
+    if not shown or row.with_luck_low is None or row.with_luck_high is None:
+        return judged
+    if row.with_luck_low <= 0 <= row.with_luck_high:
+        luck = interval(row.difference, row.with_luck_low, row.with_luck_high, Unit.POINTS)
+        return Finding(
+            f"{words} for these very models; that another run would show it is not shown: with the luck of "
+            f"batches and training {luck}.",
+            Tone.UNKNOWN,
+        )
+    return judged
 
 
 def _about_strategy(row: StrategyRow, first: str) -> Finding:

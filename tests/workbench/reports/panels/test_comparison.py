@@ -222,3 +222,20 @@ def test_the_interval_of_seeds_is_students() -> None:
     assert (float(low), float(high)) == pytest.approx(expected)
     assert float(mean) == pytest.approx(values.mean())
     assert not np.isfinite(mean_interval(values[:1], 0.9)[1])
+
+
+def test_one_run_that_is_a_little_ahead_is_not_called_better(store: Store) -> None:
+    large = replace(SMALL, test_items=3000, rounds=6)
+    large.write(store)
+    replace(large, name="second", ceiling=large.ceiling + 0.01).write(store)
+    _same_items(store)
+    reading = _read(store)
+    row = _rows(reading)[1]
+    assert row.difference_low is not None
+    assert row.with_luck_low is not None
+    assert row.with_luck_high is not None
+    # Of these very models it is sure; of the projects' ways of choosing it is not.
+    assert row.difference_low > 0
+    assert row.with_luck_low < 0 < row.with_luck_high
+    assert reading.findings[0].tone is Tone.UNKNOWN
+    assert "luck of batches and training" in reading.findings[0].words
