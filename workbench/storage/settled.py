@@ -42,11 +42,20 @@ def writing_time(connection: sa.Connection) -> datetime:
     return now.astimezone(UTC)
 
 
-def settled_time(engine: sa.Engine, clock: Callable[[], datetime]) -> datetime:
-    """The moment up to which everything that will ever be known of it can be seen by who reads now."""
+def settled_time(engine: sa.Engine, clock: Callable[[], datetime] | None) -> datetime:
+    """The moment up to which everything that will ever be known of it can be seen by who reads now.
+
+    Args:
+        clock: That of those who write, where it is not the database's own.
+    """
     if engine.dialect.name == "sqlite":
-        return _of_file(engine, clock)
-    return _of_server(engine)
+        return _of_file(engine, clock or _machine)
+    # Nothing is known of when somebody began to write by a clock that the server does not have.
+    return _of_server(engine) if clock is None else clock()
+
+
+def _machine() -> datetime:
+    return datetime.now(UTC)
 
 
 def _of_server(engine: sa.Engine) -> datetime:

@@ -207,7 +207,7 @@ class Store:
             DatabaseAway: The database is away.
         """
         with self._alone():
-            return settled_time(self.engine, self._clock or utc_now)
+            return settled_time(self.engine, self._clock)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
