@@ -92,14 +92,6 @@ class Pool:
             )
         return found
 
-    def keys_of(self, item_ids: Iterable[int]) -> dict[int, str]:
-        """Keys of touched items by id."""
-        found: dict[int, str] = {}
-        for chunk in chunked(item_ids):
-            rows = self._connection.execute(sa.select(item.c.id, item.c.key).where(item.c.id.in_(chunk)))
-            found.update({row.id: row.key for row in rows})
-        return found
-
     def gold(self, item_ids: Iterable[int]) -> set[int]:
         """Which of these items measure the annotators: their labels are known, and are not bought."""
         found: set[int] = set()
