@@ -81,7 +81,7 @@ class Dots:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grid:
-    """A table of shades: counts or shares of rows by columns. Larger is darker; NaN stays empty."""
+    """A table of shades of rows by columns. Larger is darker; NaN stays empty, what is below zero pale."""
 
     name: str
     rows: Sequence[str]

@@ -118,9 +118,10 @@ def _grid(axes: Any, grid: Grid) -> None:
     cells: dict[int, list[tuple[float, float]]] = {}
     for i, row in enumerate(grid.values):
         for j, value in enumerate(row):
-            shade = round(SHADES * value / largest) if isfinite(value) else 0
+            # Agreement may be less than by chance: no shade is lighter than none.
+            shade = max(0, round(SHADES * value / largest)) if isfinite(value) else 0
             cells.setdefault(shade, []).append((j, i))
-            if len(grid.columns) <= MOST_COUNTS and value:
+            if len(grid.columns) <= MOST_COUNTS and isfinite(value) and value:
                 _count(axes, (j, i), value, dark=shade > SHADES * 0.55)
     for shade, places in sorted(cells.items()):
         ink, strength = (BLUE, 0.12 + 0.88 * shade / SHADES) if shade else (RULE, 0.4)

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from math import nan
 from typing import Any
 from xml.etree import ElementTree
 
@@ -157,6 +158,13 @@ def test_a_logarithmic_axis_begins_at_its_least_value() -> None:
 )
 def test_hardly_anything_is_a_picture_too(mark: Any) -> None:
     ElementTree.fromstring(svg(replace(CHART, marks=(mark,))))
+
+
+def test_a_cell_below_zero_is_drawn_and_an_unknown_one_has_no_number() -> None:
+    kappas = Grid(name="kappa", rows=["ada", "ben"], columns=["ada", "ben"], values=[[nan, -0.9], [0.5, nan]])
+    shown = _texts(svg(replace(CHART, marks=(kappas,))))
+    assert "\N{MINUS SIGN}0.90" in shown
+    assert "nan" not in shown
 
 
 def test_thousands_of_dots_stay_small() -> None:
