@@ -50,3 +50,14 @@ def test_help_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip().endswith("LOADED []")
+
+
+def test_reports_import_nothing_that_changes_databases_or_fits() -> None:
+    """Each of these would add a tenth of a second or more to every report."""
+    heavy = "torch pandas alembic scipy.optimize scipy.stats label_studio_sdk sklearn fastapi baal"
+    code = (
+        "import sys, workbench.cli.reading, workbench.reports.reading, workbench.reports.faces.html; "
+        f"print('LOADED', sorted(set({heavy!r}.split()) & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip().endswith("LOADED []")

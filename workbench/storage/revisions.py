@@ -1,17 +1,21 @@
-"""Which revision a database is at, and how to bring it to the newest. The schema is made here alone."""
+"""Which revision a database is at, and how to bring it to the newest. The schema is made here alone.
 
-from importlib import import_module
-from typing import NamedTuple
+Every command asks for the revision, and few change it: alembic, which is slow to load, waits for those.
+"""
+
+from importlib import import_module, resources
+from typing import TYPE_CHECKING, NamedTuple
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.util.exc import CommandError
 
 from workbench.domain.errors import DatabaseProblem
 from workbench.storage.engine import file_of
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+#: Where alembic writes which revision a database is at.
+_VERSION = sa.table("alembic_version", sa.column("version_num", sa.String))
 
 
 class RevisionStatus(NamedTuple):
@@ -29,11 +33,11 @@ class RevisionStatus(NamedTuple):
 
 def status(engine: sa.Engine) -> RevisionStatus:
     """Compare the database with the migrations that come with this version."""
-    script = ScriptDirectory.from_config(_config())
-    needed = script.get_current_head()
+    known = _revisions()
     with engine.connect() as connection:
-        found = MigrationContext.configure(connection).get_current_revision()
-    return RevisionStatus(found, str(needed), found is None or _knows(script, found))
+        there = sa.inspect(connection).has_table(_VERSION.name)
+        found = connection.execute(sa.select(_VERSION.c.version_num)).scalar() if there else None
+    return RevisionStatus(found, known[-1], found is None or found in known)
 
 
 def upgrade(engine: sa.Engine) -> RevisionStatus:
@@ -45,6 +49,8 @@ def upgrade(engine: sa.Engine) -> RevisionStatus:
     before = status(engine)
     refuse_newer(before)
     if not before.current:
+        from alembic import command
+
         with engine.begin() as connection:
             config = _config()
             config.attributes["connection"] = connection
@@ -87,14 +93,17 @@ def refuse_newer(found: RevisionStatus) -> None:
         )
 
 
-def _knows(script: ScriptDirectory, revision: str) -> bool:
-    try:
-        return script.get_revision(revision) is not None
-    except CommandError:
-        return False
+def _revisions() -> list[str]:
+    """Our revisions, oldest first: a migration's file begins with its revision."""
+    files = resources.files("workbench.migrations.versions").iterdir()
+    return sorted(
+        file.name.partition("_")[0] for file in files if file.name.endswith(".py") and file.name[0] != "_"
+    )
 
 
-def _config() -> Config:
+def _config() -> "Config":
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option(
         "script_location", next(iter(import_module("workbench.migrations").__path__)).replace("%", "%%")

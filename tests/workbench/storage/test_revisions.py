@@ -4,8 +4,10 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
 from workbench.domain.errors import DatabaseProblem
+from workbench.storage import revisions
 from workbench.storage.store import open_store
 from workbench.storage.tables import metadata
 
@@ -58,3 +60,9 @@ def test_a_database_that_is_away_is_explained_without_its_password() -> None:
     with pytest.raises(DatabaseProblem, match="server is up") as caught:
         store.check()
     assert "topsecret" not in str(caught.value)
+
+
+def test_migrations_are_known_by_the_names_of_their_files() -> None:
+    script = ScriptDirectory.from_config(revisions._config())
+    in_order = [revision.revision for revision in script.walk_revisions()][::-1]
+    assert revisions._revisions() == in_order

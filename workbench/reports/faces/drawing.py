@@ -116,6 +116,8 @@ class Drawing:
             axis.set_tick_params(rotation=90)
 
     def _measure(self, axis: Any, meant: Axis, scale: Scale) -> None:
+        from matplotlib.ticker import NullLocator
+
         upright = axis is self._axes.yaxis
         limits = self._axes.get_ylim() if upright else self._axes.get_xlim()
         low = limits[0] if meant.low is None else meant.low / scale.divisor
@@ -130,7 +132,8 @@ class Drawing:
         if meant.log:
             (self._axes.set_yscale if upright else self._axes.set_xscale)("log")
             axis.set_major_formatter(lambda value, _: scale.tick(value))
-            axis.set_minor_formatter(lambda _value, _: "")
+            # Their words and marks are never shown, and to make them took half of the drawing.
+            axis.set_minor_locator(NullLocator())
             return
         ticks = ticks_of(low, high, 5 if upright else 8, whole=meant.unit in (Unit.COUNT, Unit.ROUND))
         step = nice_step(low, high, 5 if upright else 8) if len(ticks) < 2 else ticks[1] - ticks[0]

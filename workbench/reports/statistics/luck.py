@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
-from scipy.optimize import brentq
 from scipy.special import ndtr
 
 from workbench.reports.statistics.bootstrap import Bounds, Floats
@@ -31,6 +30,8 @@ MOST_ROUNDS = 40
 #: Powers of the logarithm of the labels that make the smooth line, where there are rounds enough.
 MOST_POWERS = 3
 TINY = 1e-10
+#: Of the range in which an interval's half lies: to 1e-15 of it.
+HALVINGS = 50
 
 
 class Luck(NamedTuple):
@@ -88,11 +89,12 @@ def with_luck(value: float, variance: float, luck: Luck, level: float) -> Bounds
     """The interval of a mean whose sampling variance is known, with luck of every size that is likely."""
     error_P = np.sqrt(variance + luck.variance_P)
 
-    def outside(reach: float) -> float:
-        return float(2 * (luck.share_P * ndtr(-reach / error_P)).sum()) - (1 - level)
-
-    reach = float(brentq(outside, 0.0, 10 / (1 - level) * float(error_P.max())))
-    return Bounds(value - reach, value + reach)
+    low, high = 0.0, 10 / (1 - level) * float(error_P.max())
+    for _ in range(HALVINGS):
+        reach = (low + high) / 2
+        outside = 2 * (luck.share_P * ndtr(-reach / error_P)).sum()
+        low, high = (reach, high) if outside > 1 - level else (low, reach)
+    return Bounds(value - high, value + high)
 
 
 def thinned(labels_R: Floats) -> Floats:

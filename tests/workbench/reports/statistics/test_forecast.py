@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from scipy.optimize import curve_fit
+from scipy.optimize import curve_fit, isotonic_regression
 
 from tests.workbench.reports.statistics.simulated import hits
 from workbench.reports.statistics.forecast import Curves, band_of, fit_curve
-from workbench.reports.statistics.overlap import overlap_of
+from workbench.reports.statistics.overlap import overlap_of, rising
 
 PROJECTS = int(os.environ.get("FORECAST_PROJECTS", "240"))
 LONG = PROJECTS >= 2000
@@ -201,3 +201,12 @@ def test_the_same_points_give_the_same_curves_in_any_order() -> None:
     assert turned is not None
     assert np.array_equal(first.at([100, 200]), second.at([100, 200]))
     assert np.allclose(first.at([100, 200]), turned.at([100, 200]))
+
+
+@pytest.mark.parametrize("rounds", [1, 2, 3, 50, 200])
+def test_rising_shares_are_those_of_isotonic_regression(rounds: int) -> None:
+    rng = np.random.default_rng(rounds)
+    items = rng.integers(1, 300, rounds).astype(np.float64)
+    right = rng.binomial(items.astype(int), np.linspace(0.3, 0.6, rounds)).astype(np.float64)
+    expected = isotonic_regression(right / items, weights=items).x
+    np.testing.assert_allclose(rising(right, items), expected, rtol=1e-12, atol=1e-15)

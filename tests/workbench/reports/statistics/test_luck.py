@@ -4,6 +4,7 @@ import os
 
 import numpy as np
 import pytest
+from scipy.special import ndtr
 
 from workbench.reports.statistics.bootstrap import Floats
 from workbench.reports.statistics.curves import curve_of
@@ -79,3 +80,12 @@ def test_many_rounds_are_thinned_and_both_ends_stay() -> None:
     assert len(few) == MOST_ROUNDS
     assert (few[0], few[-1]) == (0, 199)
     assert len(thinned(np.linspace(0, 6, 7, dtype=np.float64))) == 7
+
+
+@pytest.mark.parametrize("level", [0.5, 0.9, 0.999])
+def test_an_interval_with_luck_leaves_out_what_is_asked_for(level: float) -> None:
+    luck = Luck(np.array([0.0, 1e-6, 4e-4]), np.array([0.2, 0.5, 0.3]))
+    low, high = with_luck(0.25, 1e-4, luck, level)
+    assert (low + high) / 2 == pytest.approx(0.25)
+    outside = 2 * luck.share_P @ ndtr(-(high - 0.25) / np.sqrt(1e-4 + luck.variance_P))
+    assert outside == pytest.approx(1 - level, rel=1e-9)
