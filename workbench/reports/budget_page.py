@@ -17,7 +17,7 @@ WORDS = {
     "max_hours": "Hours of annotators at most",
     "target": "Accuracy that is wanted",
     "floor": "Recall below which a class lacks labels",
-    "deadline": "Last day on which a round may start",
+    "deadline": "Last day on which a round starts by itself",
 }
 
 

@@ -136,6 +136,11 @@ def _notes(tx: Transaction, project: Project, config: Config, terms: Terms) -> t
         for key, (used, cap) in found.items()
         if cap is not None and used >= cap
     ]
+    if terms.deadline is not None and tx.now.date() > terms.deadline:
+        notes.append(
+            f"The deadline {terms.deadline} is over: no round starts by itself any more, "
+            "and people may still start one"
+        )
     schedule = tx.schedules.get(project.id)
     if schedule is not None and schedule.state is ScheduleState.STOPPED:
         notes.append(

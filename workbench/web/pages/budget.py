@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar
+from urllib.parse import parse_qsl, urlencode
 
 from fastapi import APIRouter, Form
 from starlette.responses import HTMLResponse, Response
@@ -37,6 +38,7 @@ class TermsPage:
 
     Attributes:
         values: What stands in the fields.
+        seen: What holds, for the form to carry: whoever saves is told of what others changed meanwhile.
         files: What workbench.toml says, as text.
         faults: What is wrong with a field, by its key.
         said: What was changed just now.
@@ -52,6 +54,7 @@ class TermsPage:
     editable: bool
     why_not: str
     values: Mapping[str, str]
+    seen: str
     files: Mapping[str, str]
     faults: Mapping[str, str] = field(default_factory=dict)
     said: str = ""
@@ -74,18 +77,21 @@ def change(
     target: Text = None,
     floor: Text = None,
     deadline: Text = None,
+    seen: Annotated[str, Form(max_length=2000)] = "",
     reset: Annotated[str, Form(max_length=40)] = "",
 ) -> Response:
-    """Change what is different from what holds; faults are shown beside their fields."""
+    """Change what is different from what the form was made with; faults are shown beside their fields."""
     given = dict(zip(CHANGEABLE, (max_labels, max_cost, max_hours, target, floor, deadline), strict=True))
     texts = {key: text.strip() or "none" for key, text in given.items() if text is not None}
+    held = _held(_read(place, None))
+    before = {**held, **dict(parse_qsl(seen))}
+    # Fields that were left as they were are nobody's wish, whatever others changed meanwhile.
+    wanted = {} if reset else {key: text for key, text in texts.items() if text != before[key]}
     try:
-        if reset:
-            changed = change_budget(place, visitor.name, {}, (reset,))
-        else:
-            changed = change_budget(place, visitor.name, _different(place, texts), ())
+        _check_seen(wanted, before, held)
+        changed = change_budget(place, visitor.name, wanted, (reset,) if reset else ())
     except BudgetProblem as problem:
-        return _page(place, visitor, values=texts, faults=problem.faults, status=422)
+        return _page(place, visitor, values=wanted, faults=problem.faults, status=422)
     said = f"{changed.words}." if changed.words else "That is how it is already; nothing was changed."
     return _page(place, visitor, said=said, notes=changed.notes)
 
@@ -106,11 +112,23 @@ def change_budget(place: Place, actor: str, texts: Mapping[str, str], back: tupl
         return change_terms(tx, place.project, place.settings.config, values, back=back)
 
 
-def _different(place: Place, texts: Mapping[str, str]) -> dict[str, str]:
-    """Fields that were left as they were are nobody's wish, though the file may have changed meanwhile."""
-    page = _read(place, None)
-    held = {term.key: shown(term.value) for term in page.terms}
-    return {key: text for key, text in texts.items() if text != held[key]}
+def _check_seen(wanted: Mapping[str, str], before: Mapping[str, str], held: Mapping[str, str]) -> None:
+    """Nobody overwrites what they have not seen.
+
+    Raises:
+        BudgetProblem: What is to be changed was changed by somebody else since the form was made.
+    """
+    faults = {
+        key: f"somebody made it {held[key]} since this page was opened; save again if it is to be {text}"
+        for key, text in wanted.items()
+        if held[key] not in (text, before[key])
+    }
+    if faults:
+        raise BudgetProblem(faults)
+
+
+def _held(page: BudgetPage) -> dict[str, str]:
+    return {term.key: shown(term.value) for term in page.terms}
 
 
 def _read(place: Place, visitor: Visitor | None) -> BudgetPage:
@@ -147,7 +165,6 @@ def _page(
     status: int = 200,
 ) -> HTMLResponse:
     page = _read(place, visitor)
-    held = {term.key: shown(term.value) for term in page.terms}
     context: Any = TermsPage(
         frame=frame_of(place, visitor, "budget", "Budget"),
         head=head_of(place),
@@ -156,7 +173,8 @@ def _page(
         page=page,
         editable=visitor.may(Role.ADMIN),
         why_not=_why_not(visitor),
-        values={**held, **(values or {})},
+        values={**_held(page), **(values or {})},
+        seen=urlencode(_held(page)),
         files={term.key: shown(term.file) for term in page.terms},
         faults=faults or {},
         said=said,
