@@ -3,8 +3,11 @@
 import csv
 import io
 import json
+import os
 import re
 import shutil
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -96,14 +99,18 @@ def _unboxed(text: str) -> str:
     [
         (("--as-of", "yesterday"), "'yesterday' is no date and no time"),
         (("--as-of", "2026-13-01"), "is no date and no time"),
+        (("--as-of", "2026-W01"), "is no date and no time"),
         (("--as-of", "2999-01-01"), "lies in the future"),
+        (("--as-of", "2999-01-01"), "Leave --as-of out for a report of now"),
         (("--as-of", "2001-01-01"), "lies before the project began"),
+        (("--as-of", "2001-01-01"), "Name a later moment"),
         (("--as-of", "9999-12-31T23:59:59-14:00"), "is no date and no time"),
         (("--panel", "headlines"), "There is no panel 'headlines'. There are: headline, budget_curve"),
         (("--round", "7"), "There is no round 7: the rounds are 0 to 0"),
         (("--compare", "nobody"), "has no project 'nobody'. It has: a project"),
         (("--csv", "-"), "name its panel with --panel"),
         (("--json", "--output", "r.html"), "Choose one of --output and --json"),
+        (("--output", "-"), "The HTML goes to a file: name one"),
     ],
 )
 def test_a_wrong_wish_is_refused_with_what_is_right(told: Any, words: tuple[str, ...], said: str) -> None:
@@ -172,6 +179,42 @@ def test_a_file_can_not_be_written_where_a_file_is_a_folder(told: Any) -> None:
     assert typed.code == 1
     assert "--output" in typed.err
     assert list(Path(told.path / "file").parent.glob(".*.tmp")) == []
+
+
+@pytest.mark.parametrize("place", ["/", "", "data"])
+def test_a_folder_is_no_file(told: Any, place: str) -> None:
+    typed = told.type("report", "--output", place)
+    assert typed.code == 1
+    assert "is a folder" in typed.err
+    assert "--output" in typed.err
+
+
+def test_a_project_of_another_name_is_told_the_names_that_there_are(told: Any) -> None:
+    config = told.path / "workbench.toml"
+    config.write_text(config.read_text().replace('"a project"', '"another"'))
+    typed = told.type("report")
+    assert typed.code == 1
+    assert "no project 'another'. It holds: a project." in typed.err
+
+
+def _in_a_shell(told: Any, line: str, **environment: str) -> "subprocess.CompletedProcess[bytes]":
+    program = f"{sys.executable} -c 'from workbench.cli.main import main; main()'"
+    shell = ["sh", "-c", line.replace("workbench", program)]
+    return subprocess.run(
+        shell, cwd=told.path, capture_output=True, check=False, env={**os.environ, **environment}
+    )
+
+
+def test_files_and_pipes_get_utf_8_in_any_locale(told: Any) -> None:
+    poor = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    shown = _in_a_shell(told, "workbench report --panel headline", **poor)
+    assert (shown.returncode, shown.stderr) == (0, b"")
+    assert "90.0 %" in shown.stdout.decode("utf-8").replace("\xa0", " ")
+
+
+def test_a_closed_output_ends_no_command(told: Any) -> None:
+    typed = _in_a_shell(told, "workbench report --panel headline >&-")
+    assert (typed.returncode, typed.stderr) == (0, b"")
 
 
 def test_a_notebook_writes_the_same_file(told: Any) -> None:

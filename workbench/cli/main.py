@@ -1,5 +1,6 @@
 """The command line. Errors become text and an exit code here and nowhere else."""
 
+import io
 import os
 import signal
 import sys
@@ -73,12 +74,23 @@ def _options(
 
 def main() -> None:
     """Run a command; 0 done, 1 failed, 2 wrong use, 130 interrupted."""
+    _take_any_letter()
     code = run(sys.argv[1:])
     with suppress(BrokenPipeError):
         sys.stdout.flush()
         sys.stderr.flush()
     # Not sys.exit: reader threads of libraries that are still at work would abort the process at its end.
     os._exit(code)
+
+
+def _take_any_letter() -> None:
+    """Files and pipes get UTF-8 in any locale, and what a terminal can not write is written by its code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding=None if stream.isatty() else "utf-8", errors="backslashreplace")
+    # Closed by whoever started this (`>&-`): nobody wants to read it.
+    nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  # until the process ends
+    sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere
 
 
 def run(arguments: list[str]) -> int:

@@ -19,7 +19,8 @@ def read_moment(text: str, *, now: datetime, began: datetime) -> datetime:
         raise typer.BadParameter(_future(text, moment, now), param_hint=HINT)
     if moment < began:
         raise typer.BadParameter(
-            f"{text} lies before the project began, at {began:%Y-%m-%d %H:%M:%S} UTC: nothing was known.",
+            f"{text} lies before the project began, at {began:%Y-%m-%d %H:%M:%S} UTC: nothing was known. "
+            "Name a later moment.",
             param_hint=HINT,
         )
     return moment
@@ -27,6 +28,8 @@ def read_moment(text: str, *, now: datetime, began: datetime) -> datetime:
 
 def _parse(text: str) -> datetime:
     try:
+        if "W" in text:
+            raise ValueError("a week is many days")
         if len(text) <= len("2026-01-31"):
             return datetime.combine(date.fromisoformat(text), LAST)
         moment = datetime.fromisoformat(text)
@@ -45,4 +48,4 @@ def _future(text: str, moment: datetime, now: datetime) -> str:
             f"{text} is not over yet, and a date means its end in UTC. "
             f"Leave {HINT} out for a report of now, or name a time."
         )
-    return f"{text} lies in the future: it is {now:%Y-%m-%d %H:%M} UTC."
+    return f"{text} lies in the future: it is {now:%Y-%m-%d %H:%M} UTC. Leave {HINT} out for a report of now."

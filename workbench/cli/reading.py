@@ -1,6 +1,6 @@
 """Open a project only to read from its database: no labeler, no model, no torch."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -33,14 +33,21 @@ def open_reading(config: Path) -> Iterator[Reading]:
         store.check()
         with store.read() as tx:
             project = tx.projects.get(settings.config.project.name)
+            known = [other.name for other in tx.projects.all()]
         if project is None:
-            raise ProjectProblem(
-                f"The database holds no project '{settings.config.project.name}' yet. "
-                "Type `workbench pool add PATH` to begin."
-            )
+            raise ProjectProblem(_missing(settings.config.project.name, known))
         yield Reading(store, project, settings)
     finally:
         store.close()
+
+
+def _missing(name: str, known: Sequence[str]) -> str:
+    if not known:
+        return f"The database holds no project '{name}' yet. Type `workbench pool add PATH` to begin."
+    return (
+        f"The database holds no project '{name}'. It holds: {', '.join(known)}. If one was renamed in "
+        "workbench.toml, put the old name back; if this one is new, type `workbench pool add PATH` to begin."
+    )
 
 
 @contextmanager

@@ -90,6 +90,8 @@ def _panels(asked: Sequence[str]) -> list[str]:
 
 def _check_faces(output: Path | None, csv: Path | None, panels: Sequence[str], *, as_json: bool) -> None:
     """Say so where two forms are asked for at once."""
+    if output == STDOUT:
+        raise typer.BadParameter("The HTML goes to a file: name one, as report.html.", param_hint="--output")
     asked = [name for name, given in (("--output", output), ("--json", as_json), ("--csv", csv)) if given]
     if len(asked) > 1:
         raise typer.BadParameter(f"Choose one of {' and '.join(asked)}: each is another form of the report.")

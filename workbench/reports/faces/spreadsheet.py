@@ -54,6 +54,8 @@ def write_text(path: Path, text: str, advice: str) -> None:
     Raises:
         ArtifactProblem: It can not be written.
     """
+    if not path.name or path.is_dir():
+        raise ArtifactProblem(f"{path} is a folder, and a file was to be written. {advice}")
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,6 @@
 """A report in a terminal: findings first, small plots, tables that fit in 80 columns."""
 
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, TextIO
 
@@ -53,7 +54,7 @@ def _panel(console: Console, panel: PanelReading, currency: str, *, charts: bool
     console.print(Text(panel.title, style="bold"))
     console.print(Text(panel.sentence, style="dim"))
     for finding in panel.reading.findings:
-        console.print(_finding(finding))
+        console.print(_finding(finding, console.width))
     for chart in panel.reading.charts if charts else ():
         _chart(console, chart, currency)
     for table in panel.reading.tables:
@@ -61,13 +62,19 @@ def _panel(console: Console, panel: PanelReading, currency: str, *, charts: bool
             _table(console, sheet_of(table, currency, MOST_ROWS))
 
 
-def _finding(finding: Finding) -> RichTable:
+def _finding(finding: Finding, width: int) -> RichTable:
     sign, color = SIGNS[finding.tone]
     line = RichTable.grid(padding=(0, 1, 0, 0))
     line.add_column(no_wrap=True)
     line.add_column(overflow="fold")
-    line.add_row(Text(sign, style=color), Text(tied(plain(finding.words))))
+    line.add_row(Text(sign, style=color), _folded(plain(finding.words), width - len(sign) - 1))
     return line
+
+
+def _folded(words: str, width: int) -> Text:
+    """Break lines at spaces alone: rich also does within numbers, and between a number and its unit."""
+    lines = textwrap.wrap(tied(words), max(width, 1), break_on_hyphens=False)
+    return Text("\n".join(lines) if len(words) > width else words)
 
 
 def _chart(console: Console, chart: Chart, currency: str) -> None:
@@ -148,5 +155,6 @@ def _block(sheet: Sheet, columns: Mapping[int, int], title: str | None) -> RichT
             Text(head.words), justify="right" if head.numeric else "left", overflow="fold", width=width
         )
     for row in sheet.rows:
-        table.add_row(*(Text(short(row[column].words, LONGEST)) for column in columns))
+        cells = ((short(row[column].words, LONGEST), width) for column, width in columns.items())
+        table.add_row(*(_folded(words, width) for words, width in cells))
     return table

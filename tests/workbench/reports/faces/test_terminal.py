@@ -1,10 +1,10 @@
 """The report in a terminal: 80 columns, findings with a word for their tone, nobody's text gives orders."""
 
 import io
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from workbench.reports.faces.terminal import show_panels, show_tables
-from workbench.reports.panel import Table
+from workbench.reports.panel import Finding, Reading, Table, Tone
 from workbench.reports.reading import Report
 from workbench.reports.units import Share
 
@@ -32,6 +32,17 @@ def test_the_tone_of_a_finding_is_a_sign_and_a_word(report: Report) -> None:
     shown = _shown(report)
     for sign in ("✓ ", "• ", "! warning:", "✗ bad:", "? unclear:"):
         assert sign in shown
+
+
+def test_lines_end_neither_within_a_number_nor_before_its_unit(report: Report) -> None:
+    words = [f"{'x' * length} 1\N{NARROW NO-BREAK SPACE}392 items, +74.8 pp" for length in range(1, 80)]
+    findings = [Finding(each, Tone.NEUTRAL) for each in words]
+    panel = replace(report.panels[0], reading=Reading(findings=findings))
+    out = io.StringIO()
+    show_panels([panel], out, "EUR")
+    lines = [line.strip() for line in out.getvalue().splitlines()]
+    assert sum("1\N{NARROW NO-BREAK SPACE}392" in line for line in lines) == len(words)
+    assert sum("+74.8\N{NO-BREAK SPACE}pp" in line.replace("8 pp", "8\xa0pp") for line in lines) == len(words)
 
 
 def test_findings_come_before_charts_and_tables(report: Report) -> None:
