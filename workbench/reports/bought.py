@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from workbench.domain.intervals import wilson
 from workbench.domain.records import BudgetPoint, Metric
 from workbench.reports.arms import Side, Sides, side_by_side
+from workbench.reports.outlook import accuracies
 from workbench.reports.units import Count, Money, RoundNumber, Seconds, Share
 from workbench.storage.facts.facts import Facts
 
@@ -80,7 +81,7 @@ def bought(facts: Facts) -> Bought:
     control = random_by_round(metrics)
     terms = facts.terms.now()
     return Bought(
-        rows=[_row(point, control.get(point.round_number)) for point in facts.points.curve()],
+        rows=[_row(point, control.get(point.round_number)) for point in accuracies(facts)],
         beside=_beside(side_by_side(facts.predictions.hits())),
         target=terms.target,
         currency=terms.currency,

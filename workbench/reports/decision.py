@@ -1,6 +1,6 @@
 """Go on, stop, or not enough evidence: one stated rule over everything that has a say.
 
-1. A cap or the deadline is reached: stop.
+1. A cap or the deadline is reached, or the pool is used up: stop.
 2. The lower end of the accuracy's interval is at the target: stop.
 3. Fewer than three rounds are measured, or they follow no rising curve: not enough evidence.
 4. At least two of the rules that compare predictions or accuracies say stop, no more say go on, and a
@@ -12,7 +12,7 @@ Whoever disagrees is named among the reasons.
 
 from typing import NamedTuple
 
-from workbench.reports.limits import judged_caps, judged_deadline, judged_target, judged_worth
+from workbench.reports.limits import judged_caps, judged_deadline, judged_pool, judged_target, judged_worth
 from workbench.reports.outlook import Outlook, outlook_of
 from workbench.reports.rule_words import told
 from workbench.reports.stopping_record import STOPPING, Judged, Says, judged
@@ -28,7 +28,7 @@ class Heard(NamedTuple):
     """Everything that has a say.
 
     Attributes:
-        limits: Target, caps and deadline, where there are some.
+        limits: Target, caps, deadline and the end of the pool, where there are some.
         worth: What more labels are worth, by the forecast.
         rules: What the stopping rules said when the newest round was closed.
         round_number: That round; None where nothing was kept.
@@ -62,7 +62,7 @@ def heard(facts: Facts) -> Heard:
 
 
 def _limits(outlook: Outlook) -> tuple[Judged, ...]:
-    found = [*judged_caps(outlook), judged_deadline(outlook), judged_target(outlook)]
+    found = [*judged_caps(outlook), judged_deadline(outlook), judged_target(outlook), judged_pool(outlook)]
     return tuple(one for one in found if one is not None)
 
 

@@ -1,6 +1,6 @@
 """Target, caps, deadline and what the next batch is worth, each judged by a stated rule as of a moment."""
 
-from workbench.reports.outlook import LEVEL, Outlook, no_forecast
+from workbench.reports.outlook import LEVEL, POOL_USED_UP, Outlook, no_forecast
 from workbench.reports.purchases import purchase
 from workbench.reports.statistics.purchase import Purchase
 from workbench.reports.stopping_record import Judged, Says
@@ -11,7 +11,7 @@ HOUR = 3600.0
 #: So much more of labels, whatever a batch is, should bring at least so much accuracy.
 MORE, SMALL = 0.25, 0.01
 LEVEL_WORDS = in_words(LEVEL, Unit.SHARE, n=1)
-TARGET, DEADLINE, WORTH = "target", "deadline", "a_quarter_more"
+TARGET, DEADLINE, POOL, WORTH = "target", "deadline", "pool", "a_quarter_more"
 CAPS = ("max_labels", "max_cost", "max_hours")
 
 
@@ -76,6 +76,14 @@ def judged_deadline(outlook: Outlook) -> Judged | None:
         says=Says.STOP if left < 0 else Says.GO_ON,
         reason=f"The deadline is {deadline.isoformat()}: {words}.",
     )
+
+
+def judged_pool(outlook: Outlook) -> Judged | None:
+    """Whether the pool is used up; None while it is not."""
+    if not outlook.points or outlook.left:
+        return None
+    reason = f"{POOL_USED_UP} `workbench pool add` brings more."
+    return Judged(POOL, "Stop when the pool is used up.", 0.0, 0.0, Says.STOP, reason)
 
 
 def judged_worth(outlook: Outlook) -> Judged:

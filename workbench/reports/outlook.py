@@ -1,5 +1,6 @@
 """What is ahead of a project: its learning curve continued, and what labels will take, as at a moment."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from workbench.domain.arms import Arm
-from workbench.domain.records import BudgetPoint
+from workbench.domain.records import BudgetPoint, Reason
 from workbench.domain.rounds import RoundState
 from workbench.domain.seeds import derive_seed
 from workbench.domain.terms import Terms
@@ -33,6 +34,9 @@ FARTHEST = 100
 #: Rounds that scatter more than this around every rising curve follow none.
 LAWLESS = 0.05
 LAST_DAY = datetime(9999, 1, 1, tzinfo=UTC)
+#: These picks were no part of the pool any more.
+TAKEN_BEFORE = (Reason.RELABEL, Reason.GOLD)
+POOL_USED_UP = "Every item of the pool was chosen: no more labels can be bought."
 
 
 class Taken(NamedTuple):
@@ -84,23 +88,26 @@ class Outlook:
         return self.curves if self.curves is not None and self.curves.scatter < LAWLESS else None
 
     @property
+    def left(self) -> int:
+        """Labels that can still be bought."""
+        return max(0, int(self.most) - self.labels)
+
+    @property
     def batch(self) -> int:
         """Labels of the last step that brought some."""
-        labels = [0, *(point.labels for point in self.points)]
-        steps = [later - earlier for earlier, later in pairwise(labels)]
-        return next((step for step in reversed(steps) if step > 0), 1)
+        return last_batch(self.points)
 
     def taken(self, labels: ArrayLike) -> Taken | None:
         """What so many more labels take: as many in each draw, or each its own [D]."""
         if self.pace is None:
             return None
         labels_D = np.broadcast_to(np.asarray(labels, np.float64), self.pace.seconds_D.shape)
-        seconds_D = labels_D * self.pace.seconds_D
-        answers_D = labels_D * self.pace.annotations_D
-        cost_D = _priced(answers_D, self.terms.per_annotation) + _priced(
+        seconds_D = _of_each(labels_D, self.pace.seconds_D)
+        answers_D = _of_each(labels_D, self.pace.annotations_D)
+        cost_D = _of_each(answers_D, self.terms.per_annotation) + _of_each(
             seconds_D / 3600, self.terms.per_hour
         )
-        days_D = None if self.pace.days_D is None else labels_D * self.pace.days_D
+        days_D = None if self.pace.days_D is None else _of_each(labels_D, self.pace.days_D)
         return Taken(labels_D, cost_D, seconds_D, days_D)
 
     def more_until(self, target: float) -> Floats | None:
@@ -115,9 +122,10 @@ class Outlook:
         return None if days > (LAST_DAY - self.at).total_seconds() / DAY else self.at + timedelta(days=days)
 
 
-def _priced(amount_D: Floats, price: float) -> Floats:
-    """Without a price labels without end cost nothing, too."""
-    return amount_D * price if price else np.zeros_like(amount_D)
+def _of_each(amount_D: Floats, each: ArrayLike) -> Floats:
+    """So much for each; where that is nothing, labels without end take nothing, too."""
+    each_D = np.broadcast_to(np.asarray(each, np.float64), amount_D.shape)
+    return np.multiply(amount_D, each_D, out=np.zeros_like(amount_D), where=each_D != 0)
 
 
 def no_forecast(outlook: Outlook) -> str:
@@ -127,14 +135,15 @@ def no_forecast(outlook: Outlook) -> str:
         return (
             f"A forecast needs {LEAST_POINTS} rounds with new labels and a measurement each, found {found}."
         )
+    if outlook.trusted is not None:
+        return f"{POOL_USED_UP} There is nothing to forecast."
     scatter = in_words(outlook.curves.scatter, Unit.POINTS).removeprefix("+")
     return f"The rounds scatter by {scatter} around every rising curve, so where they go can not be told."
 
 
 def outlook_of(facts: Facts) -> Outlook:
     """Read what there is and continue it."""
-    points = tuple(point for point in facts.points.curve() if point.metric == METRIC)
-    rounds = facts.rounds.all()
+    points, rounds = accuracies(facts), facts.rounds.all()
     closed_at = {found.number: found.since for found in rounds if found.state is RoundState.CLOSED}
     seed = derive_seed(facts.project.seed, "forecast")
     spent = [
@@ -145,7 +154,7 @@ def outlook_of(facts: Facts) -> Outlook:
         terms=facts.terms.now(),
         curves=_curves(facts, points, seed),
         pace=pace_of(spent, rounds[0].created_at if rounds else None, DRAWS, seed),
-        most=_most(points, rounds),
+        most=most_labels(facts, points, rounds),
         at=facts.at,
     )
 
@@ -167,10 +176,28 @@ def _overlap(facts: Facts, measured: list[BudgetPoint]) -> float | None:
     return None if len({point.n for point in measured}) == 1 else 0.0
 
 
-def _most(points: tuple[BudgetPoint, ...], rounds: list[RoundThen]) -> float:
+def accuracies(facts: Facts) -> tuple[BudgetPoint, ...]:
+    """The budget curve of the accuracy, oldest first."""
+    return tuple(point for point in facts.points.curve() if point.metric == METRIC)
+
+
+def last_batch(points: Sequence[BudgetPoint]) -> int:
+    """Labels of the last step that brought some."""
+    steps = [later - earlier for earlier, later in pairwise([0, *(point.labels for point in points)])]
+    return next((step for step in reversed(steps) if step > 0), 1)
+
+
+def most_labels(facts: Facts, points: Sequence[BudgetPoint], rounds: Sequence[RoundThen]) -> float:
+    """Labels that there can be at most: those that are there, and one for each item that is left."""
     labels = points[-1].labels if points else 0
-    sizes = [found.pool_size for found in rounds if found.pool_size is not None]
-    return float(labels + sizes[-1]) if sizes else float(FARTHEST * max(labels, 1))
+    last = next((found for found in reversed(rounds) if found.pool_size is not None), None)
+    if last is None or last.pool_size is None:
+        return float(FARTHEST * max(labels, 1))
+    chosen = facts.rounds.score_means(last.id)
+    # What the round of the newest point chose has brought its labels, or will bring none.
+    gone = points and last.number <= points[-1].round_number
+    taken = sum(found.n for reason, found in chosen.items() if reason not in TAKEN_BEFORE) if gone else 0
+    return float(labels + max(0, last.pool_size - taken) + facts.coverage.rows_since(last.created_at))
 
 
 class Quantiles(NamedTuple):

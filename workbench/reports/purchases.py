@@ -10,14 +10,14 @@ BATCHES = (1, 2, 5, 10)
 
 
 def purchases(outlook: Outlook, wanted: int | None = None) -> list[Purchase]:
-    """So many labels as are asked for first, then the next batches that the pool can give; none untrusted."""
-    if outlook.trusted is None:
+    """So many labels as are asked for first, then the next batches; no more than the pool can give."""
+    left = outlook.left
+    if outlook.trusted is None or not left:
         return []
-    left = int(outlook.most) - outlook.labels
-    more = [count for batches in BATCHES if (count := batches * outlook.batch) <= left] or [outlook.batch]
-    counts = (
-        more if wanted is None or wanted <= 0 else [wanted, *(count for count in more if count != wanted)]
-    )
+    counts = [count for batches in BATCHES if (count := batches * outlook.batch) <= left] or [left]
+    if wanted is not None and wanted > 0:
+        first = min(wanted, left)
+        counts = [first, *(count for count in counts if count != first)]
     now_D, *then = outlook.trusted.at([outlook.labels, *(outlook.labels + count for count in counts)]).T
     return [
         purchase_of(now_D, then_D, count, _price(outlook, count), LEVEL)
@@ -26,7 +26,7 @@ def purchases(outlook: Outlook, wanted: int | None = None) -> list[Purchase]:
 
 
 def purchase(outlook: Outlook, labels: int) -> Purchase | None:
-    """What so many more labels would buy; None where no curve can be trusted."""
+    """What so many more labels would buy; None where no curve can be trusted, or the pool is used up."""
     return next(iter(purchases(outlook, labels)), None)
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
+import numpy as np
 import pytest
 
 from workbench.domain.records import BudgetPoint
@@ -105,6 +106,15 @@ def _outlook(terms: Terms, **point: Any) -> Outlook:
 def test_a_cap_says_stop_as_soon_as_one_more_label_would_break_it(terms: Terms, says: Says) -> None:
     (found,) = judged_caps(_outlook(terms))
     assert found.says is says
+
+
+def test_where_nobody_counted_seconds_labels_without_end_take_none_and_hours_cost_nothing() -> None:
+    uncounted = _outlook(Terms(per_hour=18.0), seconds=0.0)
+    taken = uncounted.taken(np.array([np.inf, 10.0] * 100))
+    assert taken is not None
+    assert not taken.seconds_D.any()
+    assert taken.cost_D[1::2] == pytest.approx(10 * 2 * 0.2)
+    assert np.isinf(taken.cost_D[::2]).all()
 
 
 def test_all_caps_are_judged_and_none_that_is_not_set() -> None:

@@ -206,3 +206,18 @@ def test_pages_hold_no_script_and_no_style_of_their_own() -> None:
         assert all(
             "src=" in tag or 'type="application/json"' in tag for tag in re.findall(r"<script[^>]*>", text)
         )
+
+
+def test_the_round_that_is_chosen_is_the_one_that_is_shown(open_site: MadeSite) -> None:
+    page = open_site.ask("/projects/failed/panels/batch?whole=true").text
+    chosen = re.search(r'<option value="(\d+)" selected>', page)
+    assert chosen is not None
+    assert f"Round {chosen[1]} chose" in page
+
+
+def test_what_if_begins_with_the_purchase_that_the_panel_speaks_of(open_site: MadeSite) -> None:
+    page = open_site.ask(f"{open_site.filled}/panels/forecast?whole=true").text
+    slider = re.search(r'<input type="range"[^>]* max="(\d+)"[^>]* value="(\d+)"', page)
+    assert slider is not None
+    assert f"{slider[2]} more labels" in page
+    assert int(slider[2]) <= int(slider[1]) <= 5000

@@ -13,13 +13,13 @@ from workbench.domain.arms import Arm
 from workbench.domain.records import BudgetPoint, Project
 from workbench.domain.seeds import derive_seed
 from workbench.domain.terms import Terms
+from workbench.reports.outlook import accuracies
 from workbench.reports.statistics.bootstrap import DRAWS, item_weights, resampled
 from workbench.reports.statistics.curves import Curve, curve_of
 from workbench.storage.facts.facts import Facts
 
 #: More are too many for one page.
 MOST = 12
-ACCURACY = "accuracy"
 OTHER_CLASSES = "no: other classes"
 OTHER_ITEMS = "not item by item: other held-out items"
 #: What does not make another strategy of a configuration.
@@ -48,9 +48,9 @@ class Contender:
         return self.facts.terms.now()
 
     @cached_property
-    def points(self) -> list[BudgetPoint]:
+    def points(self) -> tuple[BudgetPoint, ...]:
         """What was spent by each round, with the accuracy that it had bought."""
-        return [point for point in self.facts.points.curve() if point.metric == ACCURACY]
+        return accuracies(self.facts)
 
     @property
     def strategy(self) -> str:

@@ -98,7 +98,7 @@ class Forecast:
         return Reading(
             findings=(
                 reach.finding if reach else words.NO_TARGET,
-                words.of_purchase(outlook, bought[0]),
+                words.of_purchase(outlook, bought[0], view.labels) if bought else words.USED_UP,
                 words.of_back_test(tested),
             ),
             tables=_tables(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from workbench.reports.kept_forecast import Tested
-from workbench.reports.outlook import LEVEL, Outlook, Quantiles, no_forecast
+from workbench.reports.outlook import LEVEL, POOL_USED_UP, Outlook, Quantiles, no_forecast
 from workbench.reports.panel import Finding, Tone
 from workbench.reports.statistics.purchase import Purchase
 from workbench.reports.units import Unit
@@ -81,15 +81,20 @@ NO_TARGET = Finding(
 )
 
 
-def of_purchase(outlook: Outlook, bought: Purchase) -> Finding:
-    """What more labels buy."""
+USED_UP = Finding(f"{POOL_USED_UP} `workbench pool add` brings more.", Tone.NEUTRAL)
+
+
+def of_purchase(outlook: Outlook, bought: Purchase, asked: int | None) -> Finding:
+    """What more labels buy; as many as are left where more are asked for."""
     gain = interval(bought.gain, bought.gain_low, bought.gain_high, Unit.POINTS)
     price = (
         f" for {in_words(bought.cost, Unit.MONEY, currency=outlook.terms.currency)}" if bought.cost else ""
     )
     shown = bought.gain_low > 0.0005
+    fewer = "" if asked is None or asked <= bought.labels else " The pool can give no more."
     return Finding(
-        f"{count(bought.labels, 'more label')}{price}: {gain} of accuracy expected ({LEVEL_WORDS} interval).",
+        f"{count(bought.labels, 'more label')}{price}: {gain} of accuracy expected ({LEVEL_WORDS} interval)."
+        f"{fewer}",
         Tone.NEUTRAL if shown else Tone.UNKNOWN,
     )
 

@@ -7,6 +7,7 @@ from workbench.reports.against import Pair, pair
 from workbench.reports.apart import BETTER, NOT_SHOWN, TWO_SAMPLES, WORSE, Apart, apart
 from workbench.reports.arms import Sides, side_by_side
 from workbench.reports.bought import random_by_round
+from workbench.reports.outlook import accuracies
 from workbench.reports.panel import Finding, Reading, Table, Tone, View
 from workbench.reports.saved import Measures, Saved, caveats, savings
 from workbench.reports.savings_charts import apart_chart, unbiased_chart
@@ -32,7 +33,7 @@ class Savings:
         metrics = facts.points.metrics()
         sides = side_by_side(facts.predictions.hits())
         compared = _compare(facts, sides)
-        rounds = apart(sides, facts.points.curve(), random_by_round(metrics), LEVEL)
+        rounds = apart(sides, accuracies(facts), random_by_round(metrics), LEVEL)
         unbiased = [
             *from_random(metrics, LEVEL),
             *from_chosen(facts.predictions.drawn(MOST_PICKS), LEVEL),
@@ -83,7 +84,7 @@ def _no_control(facts: Facts) -> str | None:
 
 
 def _no_predictions(facts: Facts) -> str:
-    measured = [point for point in facts.points.curve() if point.value is not None]
+    measured = [point for point in accuracies(facts) if point.value is not None]
     if not measured:
         return "nothing is measured yet; type `workbench round ask`, then `workbench round tell`"
     if any(metric.split == "test" for _, metric in facts.points.metrics()):

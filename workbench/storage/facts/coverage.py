@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -71,6 +72,15 @@ class CoverageFacts:
             )
             for name, found in parts.items()
         ]
+
+    def rows_since(self, moment: datetime) -> int:
+        """How many rows came into the pool after a moment, held-out ones included."""
+        came = sa.select(sa.func.sum(pool_shard.c.rows)).where(
+            pool_shard.c.project_id == self._moment.project.id,
+            pool_shard.c.created_at > moment,
+            pool_shard.c.created_at <= self._moment.at,
+        )
+        return int(self._moment.connection.execute(came).scalar() or 0)
 
     def held_out_by_class(self) -> dict[str, int]:
         """How many held-out items of each class there are."""

@@ -10,6 +10,7 @@ from fastapi import Path as InPath
 from starlette.responses import HTMLResponse, Response
 
 from workbench.reports.faces.spreadsheet import as_csv
+from workbench.reports.outlook import accuracies, last_batch, most_labels
 from workbench.reports.panel import View
 from workbench.reports.panels.catalog import PANELS
 from workbench.web.desk import Desk, DeskHere
@@ -254,14 +255,20 @@ def choices_of(place: Place, at: datetime | None, panel: str, view: View) -> Cho
     with place.store.read() as tx:
         facts = tx.facts(place.project, at)
         if panel == BY_ROUND:
-            rounds = [found.number for found in facts.rounds.all()]
-            chosen = view.round if view.round is not None else rounds[-1] if rounds else None
+            known = facts.rounds.all()
+            rounds = [found.number for found in known]
+            # As the panel does it: where none is named, the newest one that has a batch.
+            able = [found.number for found in known if found.has_chosen] or rounds
+            chosen = view.round if view.round is not None else able[-1] if able else None
             return Choices(rounds=tuple(reversed(rounds)), round=chosen)
         if panel == COMPARES:
             others = [each.name for each in tx.projects.all() if each.id != place.project.id]
             return Choices(projects=tuple(others), compare=view.compare)
-        points = facts.points.curve()
-    if not points:
+        points = accuracies(facts)
+        left = int(most_labels(facts, points, facts.rounds.all())) - (points[-1].labels if points else 0)
+    if not points or left < 1:
         return Choices()
-    most = max(1000, round(points[-1].labels * 2, -3))
-    return Choices(labels=view.labels if view.labels is not None else most // 10, most_labels=most)
+    most = min(left, max(1000, round(points[-1].labels * 2, -3)))
+    return Choices(
+        labels=min(most, view.labels if view.labels is not None else last_batch(points)), most_labels=most
+    )

@@ -133,6 +133,28 @@ def test_asked_for_a_number_of_labels_it_says_first_what_those_would_buy(store: 
     assert [row.gain for row in others] == sorted(row.gain for row in others)
 
 
+def test_no_more_labels_are_bought_than_the_pool_has_items(store: Store) -> None:
+    name = _project(store, "nearly empty", rounds=6, pool=320)
+    reading = _read(store, name, Forecast(), View(labels=100_000))
+    assert [row.more_labels for row in _rows(reading, "forecast_next")] == [20]
+    assert reading.findings[1].words.startswith("20 more labels for ")
+    assert reading.findings[1].words.endswith(" The pool can give no more.")
+
+
+def test_a_pool_that_is_used_up_stops_until_something_is_added(store: Store) -> None:
+    name = _project(store, "empty", rounds=6, pool=300)
+    reading, headline = _read(store, name, Forecast()), _read(store, name, Headline())
+    assert _rows(reading, "forecast_next") == []
+    assert "workbench pool add" in reading.findings[1].words
+    assert headline.findings[0].words.startswith("Stop: Every item of the pool was chosen")
+    with store.begin() as tx:
+        project = tx.projects.get(name)
+        assert project is not None
+        tx.pool.add_shard(project.id, uri="more", rows=40, sha256="more", source="more.csv")
+    assert [row.more_labels for row in _rows(_read(store, name, Forecast()), "forecast_next")] == [40]
+    assert not _read(store, name, Headline()).findings[0].words.startswith("Stop: Every item")
+
+
 def test_free_labels_have_no_gain_for_money(store: Store) -> None:
     name = _project(store, "free", rounds=5, terms=Terms())
     reading = _read(store, name, Forecast())
