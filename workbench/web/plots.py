@@ -4,6 +4,7 @@ Texts of others are escaped: plotly reads a little HTML in every word it writes.
 """
 
 from collections.abc import Sequence
+from math import log10
 from typing import Any, Final
 
 from workbench.reports.axes import Scale, x_values, y_values
@@ -273,7 +274,12 @@ class _Plot:
         }
 
     def _note(self, guide: Guide) -> dict[str, Any]:
-        place = self._place(guide)
+        axis = self._chart.y if guide.x is None else self._chart.x
+        # On a logarithmic axis plotly wants lines at the value and words at its logarithm.
+        place = {
+            way: log10(value) if axis.log and value > 0 else value
+            for way, value in self._place(guide).items()
+        }
         note = {
             "text": safe(guide.words),
             "showarrow": False,

@@ -327,3 +327,30 @@ def test_every_page_of_every_project_fits_a_phone_and_the_dark(
 ) -> None:
     for path in paths(site, name):
         check(phone, path)
+
+
+def test_paper_is_light_and_has_whole_charts_whatever_the_screen_is(
+    browser: "Browser", base: str, site: MadeSite
+) -> None:
+    context = browser.new_context(**DESKTOP, color_scheme="dark")
+    watched = Watched(context.new_page(), base)
+    page = watched.open(f"{site.filled}/panels/calibration")
+    ink = "getComputedStyle(document.body).color"
+    widest = "Math.max(...[...document.querySelectorAll('svg.main-svg')].map((each) => each.clientWidth))"
+    watched.until("document.querySelector('.drawn')")
+    assert (page.evaluate(ink), page.evaluate(widest) > 800) == ("rgb(230, 235, 241)", True)
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.emulate_media(media="print", color_scheme="dark")
+    # Those further down, too, though nobody has scrolled there.
+    watched.until(
+        "[...document.querySelectorAll('figure[data-chart]')].every((each) => each.matches('.drawn'))"
+    )
+    assert page.evaluate(ink) == "rgb(29, 39, 51)"
+    legends = "[...new Set([...document.querySelectorAll('.legendtext')].map((each) => each.style.fill))]"
+    assert page.evaluate(legends) == ["rgb(29, 39, 51)"]
+    assert 500 < page.evaluate(widest) <= 688, "A4 without its margins"
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    page.emulate_media(media="screen", color_scheme="dark")
+    watched.until(f"{widest} > 800")
+    assert page.evaluate(ink) == "rgb(230, 235, 241)"
+    context.close()

@@ -45,6 +45,16 @@ def test_colours_are_names_of_the_palette() -> None:
     assert used <= names
 
 
+def test_words_on_a_logarithmic_axis_stand_where_their_line_is() -> None:
+    samples = Axis(title="samples", unit=Unit.COUNT, log=True)
+    figure = plot(chart(LINE, x=samples, guides=(Guide(words="in use", x=100), Guide(words="enough", y=0.9))))
+    assert figure is not None
+    (line, level), (words, _) = figure["layout"]["shapes"], figure["layout"]["annotations"]
+    # Plotly's own rule: shapes at the value, annotations at its logarithm; else the axis grows to 1e100.
+    assert (line["x0"], words["x"]) == (100, 2.0)
+    assert level["y0"] == 0.9
+
+
 def test_words_of_others_are_escaped_everywhere() -> None:
     bars = Bars(name=HOSTILE, labels=[HOSTILE, HOSTILE], values=[0.1, 0.2], low=[0.0, 0.1], high=[0.2, 0.3])
     dots = Dots(name=HOSTILE, x=[1.0], y=[0.5], words=[HOSTILE])

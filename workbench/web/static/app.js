@@ -63,6 +63,8 @@
   };
   const WORDS = new Set(["text", "hovertext", "name", "ticktext", "legendgroup", "x", "y"]);
 
+  let printing = false;
+
   const layoutOf = (layout, style, box) => {
     const text = style.getPropertyValue("--text").trim();
     const soft = style.getPropertyValue("--soft").trim();
@@ -83,6 +85,7 @@
       margin: { l: 8, r: 14, t: layout.showlegend ? 8 : 18, b: 8, autoexpand: true },
       legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", font: { color: text }, itemclick: "toggle" },
       hovermode: "closest", dragmode: touch ? false : "zoom", autosize: true,
+      ...(printing ? { width: box.clientWidth } : {}),
       hoverlabel: { bgcolor: paper, bordercolor: rule, font: { color: text, size: 12 }, align: "left" },
       transition: still ? undefined : { duration: 0 },
     };
@@ -114,7 +117,23 @@
     }
   }, { rootMargin: "400px" });
   const redraw = () => document.querySelectorAll("figure.drawn").forEach(draw);
-  addEventListener("beforeprint", () => document.querySelectorAll("figure[data-chart]").forEach(draw));
+
+  // Paper is light and as wide as paper, whatever the screen is.
+  let before;
+  addEventListener("beforeprint", () => {
+    before = root.dataset.theme;
+    printing = true;
+    root.dataset.theme = "light";
+    root.classList.add("printing");
+    document.querySelectorAll("figure[data-chart]").forEach(draw);
+  });
+  addEventListener("afterprint", () => {
+    printing = false;
+    if (before) root.dataset.theme = before;
+    else delete root.dataset.theme;
+    root.classList.remove("printing");
+    redraw();
+  });
 
   // --- several charts of one kind, one at a time ----------------------------------------------------------
   const chosenTabs = {};
