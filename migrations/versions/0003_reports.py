@@ -31,18 +31,22 @@ ADDED = {
     "metric": (_time("created_at"),),
     "budget_point": (_time("created_at"),),
 }
-# What is known of the past: an answer was received when it was given at the earliest.
+# What is known of the past: an answer was received when it was given at the earliest. Only what may have an
+# end is written a second time: to write NULL where NULL is takes PostgreSQL as long as anything else.
 FILLED = (
     "UPDATE annotation SET received_at = updated_at",
     (
         "UPDATE annotation SET superseded_at = (SELECT min(newer.updated_at) FROM annotation AS newer "
         "WHERE newer.project_id = annotation.project_id AND newer.labeler = annotation.labeler "
         "AND newer.external_id = annotation.external_id AND (newer.updated_at > annotation.updated_at "
-        "OR (newer.updated_at = annotation.updated_at AND newer.deleted AND NOT annotation.deleted)))"
+        "OR (newer.updated_at = annotation.updated_at AND newer.deleted AND NOT annotation.deleted))) "
+        "WHERE (project_id, labeler, external_id) IN (SELECT project_id, labeler, external_id "
+        "FROM annotation GROUP BY project_id, labeler, external_id HAVING count(*) > 1)"
     ),
     (
         "UPDATE label SET superseded_at = (SELECT newer.created_at FROM label AS newer "
-        "WHERE newer.item_id = label.item_id AND newer.revision = label.revision + 1)"
+        "WHERE newer.item_id = label.item_id AND newer.revision = label.revision + 1) "
+        "WHERE (item_id, revision + 1) IN (SELECT item_id, revision FROM label)"
     ),
     "UPDATE metric SET created_at = (SELECT round.updated_at FROM round WHERE round.id = metric.round_id)",
     (
