@@ -1,6 +1,5 @@
 """Whether annotators follow the model because they see its answer: shown tasks against blind ones."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,7 +34,7 @@ class Row:
 def rows(facts: Facts, opinions: Opinions) -> list[Row]:
     """One row; none while no task was blind."""
     shown = facts.answers.shown()
-    if not any(found.blind for found in shown):
+    if shown is None or not shown.blind_T.any():
         return []
     found = _anchoring(facts, opinions, shown)
     return [
@@ -98,14 +97,14 @@ def chart(row: Row) -> Chart:
     )
 
 
-def _anchoring(facts: Facts, opinions: Opinions, shown: Sequence[Shown]) -> Anchoring:
+def _anchoring(facts: Facts, opinions: Opinions, shown: Shown) -> Anchoring:
     """Compare the two kinds of tasks, by counting."""
     answers = asked_of(facts, opinions)
     codes = {label: code for code, label in enumerate(facts.answers.given.labels)}
-    sizes = [len(found.tasks_N) for found in shown]
-    tasks_T = np.concatenate([found.tasks_N for found in shown])
-    predicted_T = np.repeat([codes.get(found.predicted, -1) for found in shown], sizes)
-    blind_T = np.repeat([found.blind for found in shown], sizes)
+    tasks_T, blind_T = shown.tasks_T, shown.blind_T
+    predicted_T = np.array([codes.get(word, -1) for word in shown.predicted_T.words])[
+        shown.predicted_T.codes_N
+    ]
     order = np.argsort(tasks_T)
     places = np.minimum(np.searchsorted(tasks_T[order], answers.tasks_V), len(tasks_T) - 1)
     found_V = order[places]

@@ -18,6 +18,7 @@ from workbench.storage.facts.packing import (
     Floats,
     Ints,
     coded,
+    fixed,
     floats,
     ints,
     packed,
@@ -74,11 +75,11 @@ class Given:
 
 
 class Shown(NamedTuple):
-    """Tasks for which the model had an answer: which one, and whether it was kept from annotators."""
+    """T tasks for which the model had an answer: which one, and whether it was kept from annotators."""
 
-    predicted: str
-    blind: bool
-    tasks_N: Ints
+    tasks_T: Ints
+    predicted_T: Coded
+    blind_T: Bools
 
 
 class AnswerFacts:
@@ -172,25 +173,32 @@ class AnswerFacts:
         )
         return {row.id: row.known_label for row in rows}
 
-    def shown(self) -> list[Shown]:
-        """Tasks of rounds that show what the model thinks, with that; empty where no task was blind."""
-        rounds = self._rounds_that_show()
-        if not rounds:
-            return []
-        connection = self._moment.connection
-        there = sa.and_(task.c.round_id.in_(rounds), sa.not_(task.c.labeler.endswith(QUEUE)))
+    def shown(self) -> Shown | None:
+        """Tasks of rounds that show what the model thinks, with that; None where no task was blind."""
+        connection, rounds = self._moment.connection, self._rounds_that_show()
+        there = sa.and_(task.c.round_id.in_(rounds), sa.not_(task.c.labeler.endswith(fixed(QUEUE))))
         if connection.execute(sa.select(task.c.id).where(there, task.c.blind).limit(1)).first() is None:
-            return []
-        rows = connection.execute(
-            sa.select(selection.c.predicted, task.c.blind, packed(connection, task.c.id).label("tasks"))
-            .join(
-                selection,
-                sa.and_(selection.c.round_id == task.c.round_id, selection.c.item_id == task.c.item_id),
+            return None
+        both = sa.and_(selection.c.round_id == task.c.round_id, selection.c.item_id == task.c.item_id)
+        of_tasks = sa.and_(there, selection.c.predicted.is_not(None))
+        row = connection.execute(
+            sa.select(
+                packed(connection, task.c.id).label("tasks"),
+                packed_words(connection, selection.c.predicted).label("predicted"),
+                packed(connection, sa.cast(task.c.blind, sa.Integer)).label("blind"),
             )
-            .where(there, selection.c.predicted.is_not(None))
-            .group_by(selection.c.predicted, task.c.blind)
-        )
-        return [Shown(row.predicted, bool(row.blind), ints(row.tasks)) for row in rows]
+            .join(selection, both)
+            .where(of_tasks)
+        ).one()
+        tasks_T = ints(row.tasks)
+        predicted_T = unpacked_words(row.predicted, len(tasks_T))
+        if predicted_T is None:
+            pairs = connection.execute(
+                sa.select(task.c.id, selection.c.predicted).join(selection, both).where(of_tasks)
+            )
+            found = {pair.id: pair.predicted for pair in pairs}
+            predicted_T = coded([found[number] for number in tasks_T.tolist()])
+        return Shown(tasks_T, predicted_T, ints(row.blind).astype(bool))
 
     def _rounds_that_show(self) -> list[int]:
         chosen = round_.c.id.in_(self._moment.chosen_rounds())
@@ -202,7 +210,7 @@ def _flags() -> sa.ColumnElement[int]:
     """What an annotation is, as one number."""
     return (
         sa.cast(annotation.c.skipped, sa.Integer)
-        + 2 * sa.cast(annotation.c.deleted, sa.Integer)
-        + 4 * sa.cast(annotation.c.problem.is_not(None), sa.Integer)
-        + 8 * sa.cast(annotation.c.labeler.endswith(QUEUE), sa.Integer)
+        + fixed(2) * sa.cast(annotation.c.deleted, sa.Integer)
+        + fixed(4) * sa.cast(annotation.c.problem.is_not(None), sa.Integer)
+        + fixed(8) * sa.cast(annotation.c.labeler.endswith(fixed(QUEUE)), sa.Integer)
     )

@@ -34,14 +34,20 @@ class Coded(NamedTuple):
     codes_N: Ints
 
 
+def fixed(value: str | float) -> sa.ColumnElement[Any]:
+    """A value of ours that stands in the statement itself: a parameter is fetched again for every row."""
+    kind: sa.Double[Any] | None = sa.Double() if isinstance(value, float) else None
+    return sa.literal(value, kind, literal_execute=True)
+
+
 def packed(
     connection: sa.Connection, column: sa.ColumnElement[Any], between: str = ","
 ) -> sa.ColumnElement[str]:
     """Whole numbers in one text, or with another text ``between`` them whatever can be a text."""
     # SQLite turns into text by itself, which is quicker.
     if connection.dialect.name == "sqlite":
-        return sa.func.group_concat(column, between, type_=sa.String)
-    return sa.func.string_agg(sa.cast(column, sa.Text), between, type_=sa.String)
+        return sa.func.group_concat(column, fixed(between), type_=sa.String)
+    return sa.func.string_agg(sa.cast(column, sa.Text), fixed(between), type_=sa.String)
 
 
 def packed_floats(connection: sa.Connection, column: sa.ColumnElement[Any]) -> sa.ColumnElement[str]:
@@ -50,15 +56,15 @@ def packed_floats(connection: sa.Connection, column: sa.ColumnElement[Any]) -> s
     As whole billionths: SQLite writes fifteen digits of a number and PostgreSQL all, and a copy of a database
     must say the same.
     """
-    within = sa.case((column > _MOST, _MOST), else_=column)
-    parts = within * sa.literal(_PARTS, sa.Double) + sa.literal(0.5, sa.Double)
+    most = fixed(_MOST)
+    parts = sa.case((column > most, most), else_=column) * fixed(_PARTS) + fixed(0.5)
     whole = parts if connection.dialect.name == "sqlite" else sa.func.floor(parts)
-    return packed(connection, sa.func.coalesce(sa.cast(whole, sa.BigInteger), _NOTHING))
+    return packed(connection, sa.func.coalesce(sa.cast(whole, sa.BigInteger), fixed(_NOTHING)))
 
 
 def packed_words(connection: sa.Connection, column: sa.ColumnElement[Any]) -> sa.ColumnElement[str]:
     """Words in one text; a missing one is an empty one."""
-    return packed(connection, sa.func.coalesce(column, ""), _BETWEEN)
+    return packed(connection, sa.func.coalesce(column, fixed("")), _BETWEEN)
 
 
 def packed_times(connection: sa.Connection, column: sa.ColumnElement[Any]) -> sa.ColumnElement[str]:
