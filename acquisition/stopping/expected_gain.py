@@ -1,12 +1,14 @@
 """Expected gain: stop when the next batch is expected to bring less than it costs.
 
 Formula: accuracy(n) = a − b · n^(−c), with b ≥ 0; the expected gain of k more labels divided by their cost
-is compared with ``threshold``. For each c of a grid from 0.05 to 3 (a and b by weighted least squares, b
-normal and cut off below 0) the gain is weighted with the likelihood that the curve reaches; the interval is
-of that mixture. Needs accuracy in ``least_rounds`` rounds, standard errors where known, and costs where the
-threshold is in money. O(rounds · 400).
+is compared with ``threshold``: in any currency a point for the price of a hundred labels. For each c of a
+grid from 0.05 to 3 (a and b by weighted least squares, b normal and cut off below 0) the gain is weighted
+with the likelihood that the curve reaches; the interval is of that mixture. Needs accuracy in
+``least_rounds`` rounds, standard errors where known, and costs where it is to be told in money.
+O(rounds · 400).
 When to use: a target in money or labels. What to tune: ``threshold``, what one unit of cost has to bring at
-least; and ``batch``. A power law says nothing of a jump to come, such as a class that was never seen.
+least, where a point is worth another price; and ``batch``. A power law says nothing of a jump to come, such
+as a class that was never seen.
 Source: power laws of learning curves: Figueroa et al. 2012, https://doi.org/10.1186/1472-6947-12-8.
 """
 
@@ -25,6 +27,8 @@ from acquisition.errors import InvalidOption
 from acquisition.stopping.history import History, Rule, Verdict, not_enough
 from acquisition.stopping.weighted_line import Line, Measured, measured, weighted_line
 
+#: Gain of the metric that a label has to bring: a point of accuracy for a hundred of them.
+PER_LABEL = 1e-4
 POWERS = torch.linspace(math.log(0.05), math.log(3.0), 400, dtype=torch.float64).exp()
 LEAST_ERROR = 1e-9
 
@@ -44,18 +48,19 @@ class Gain(NamedTuple):
 
 
 def build(
-    *, threshold: float = 1e-4, batch: int | None = None, least_rounds: int = 5, level: float = 0.9
+    *, threshold: float | None = None, batch: int | None = None, least_rounds: int = 5, level: float = 0.9
 ) -> Rule:
     """Returns the rule.
 
     Args:
-        threshold: Gain of the metric per unit of cost; per label where rounds have no cost. 0.0001 per label
-            is one point of accuracy for a hundred labels.
+        threshold: Gain of the metric per unit of cost; per label where rounds have no cost. One point of
+            accuracy for a hundred labels, or for what they cost on average, where None: so a rule that is
+            not told what a point is worth says the same in every currency.
         batch: Labels of the next round; as many as in the last one where None.
         least_rounds: Rounds with an accuracy, at least 4.
         level: Of the interval.
     """
-    if not 0 < threshold < float("inf"):
+    if threshold is not None and not 0 < threshold < float("inf"):
         raise InvalidOption(f"threshold is {threshold!r}; a positive gain per unit of cost is expected.")
     if batch is not None:
         check_count("batch", batch)
@@ -66,11 +71,13 @@ def build(
 
 
 def judge(
-    history: History, *, threshold: float, batch: int | None, least_rounds: int, level: float
+    history: History, *, threshold: float | None, batch: int | None, least_rounds: int, level: float
 ) -> Verdict:
     """Compares the expected gain per cost with the threshold."""
     unit = "unit of cost" if _has_costs(history) else "label"
-    rule = f"Stop when the next batch is expected to bring less than {threshold:g} per {unit}."
+    price = _cost_of_a_label(history)
+    asked = threshold if threshold is not None else PER_LABEL / price if price > 0 else PER_LABEL
+    rule = f"Stop when the next batch is expected to bring less than {asked:g} per {unit}{_why(threshold)}."
     found = [
         (r.n_labels, r.accuracy, r.standard_error)
         for r in history.rounds
@@ -78,22 +85,24 @@ def judge(
     ]
     different = len({labels for labels, _, _ in found})
     if different < least_rounds:
-        return not_enough(
-            rule, f"not enough rounds, {different} of {least_rounds} have an accuracy", threshold
-        )
+        return not_enough(rule, f"not enough rounds, {different} of {least_rounds} have an accuracy", asked)
     if any(error == 0 for _, _, error in found):
-        return not_enough(rule, "a standard error of 0 is no measurement, leave it out", threshold)
+        return not_enough(rule, "a standard error of 0 is no measurement, leave it out", asked)
     labels = batch or max(history.rounds[-1].n_labels - history.rounds[-2].n_labels, 1)
-    cost = labels * _cost_of_a_label(history)
+    cost = labels * price
     if not cost > 0:
-        return not_enough(rule, "labels have cost nothing so far", threshold)
+        return not_enough(rule, "labels have cost nothing so far", asked)
     gain = expected_gain(measured(found), labels, level)
     value = gain.expected / cost
     reason = (
         f"{rule} {labels} labels are expected to bring {gain.expected:.4f} ({level:.0%} interval "
         f"{gain.low:.4f} to {gain.high:.4f}) for {cost:g}: {value:.3g} per {unit}."
     )
-    return Verdict(value < threshold, reason, value, threshold)
+    return Verdict(value < asked, reason, value, asked)
+
+
+def _why(threshold: float | None) -> str:
+    return "" if threshold is not None else f", {100 * PER_LABEL:g} for 100 labels"
 
 
 def expected_gain(points: Measured, labels: int, level: float) -> Gain:

@@ -28,6 +28,8 @@ def _points(value: float) -> str:
     return f"{value * 100:.2g} pp"
 
 
+#: What a rule says of its threshold where that follows from the price of a label, and how it is told.
+HUNDRED, WHY = "for 100 labels", ", so less than a point for the price of 100 labels"
 RULES = {
     "classification_change": Sentences(
         "Stop when no more than {} of the predictions for unlabeled items change from round to round.",
@@ -55,8 +57,8 @@ RULES = {
         "{:.1f}".format,
     ),
     "expected_gain": Sentences(
-        "Stop when the next batch is expected to bring less than {} per UNIT.",
-        "The next batch is expected to bring {} per UNIT.",
+        "Stop when the next batch is expected to bring less than {} per UNITWHY.",
+        "By a power law alone the next batch should bring {} per UNIT.",
         _points,
     ),
 }
@@ -68,7 +70,10 @@ def told(one: Judged, currency: str = "") -> Judged:
     if sentences is None or one.threshold is None:
         return one
     unit = (currency or "unit of money") if "cost" in one.stated else "label"
-    stated = sentences.stated.format(sentences.number(one.threshold)).replace("UNIT", unit)
+    # Rounds of older versions were held against a hundredth of a point for one unit of any currency.
+    why = WHY if HUNDRED in one.stated else ""
+    stated = sentences.stated.format(sentences.number(one.threshold))
+    stated = stated.replace("UNIT", unit).replace("WHY", why)
     if one.says is Says.UNKNOWN or one.value is None:
         why = one.reason.removeprefix("Not enough evidence: ")
         return one._replace(stated=stated, reason=why[:1].upper() + why[1:])

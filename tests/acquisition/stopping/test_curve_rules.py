@@ -88,6 +88,19 @@ def test_gain_is_counted_per_cost_where_costs_are_known():
     assert "cost nothing" in free.reason
 
 
+@pytest.mark.parametrize("price", [None, 0.0006, 0.06, 9.0, 1500.0])
+@pytest.mark.parametrize("error", [0.002, 0.01])
+def test_what_a_currency_is_worth_changes_no_verdict(price, error):
+    """A point for the price of a hundred labels: the same said in cents, dollars, yen or hours."""
+    ends = [curve(LABELS, height=height, error=error) for height in (1.2, 0.2)]
+    for accuracies, stops in zip(ends, (False, True), strict=True):
+        verdict = stop("expected_gain", history(LABELS, accuracies, error=error, cost=price))
+        assert verdict.stop is stops
+        assert verdict.threshold == pytest.approx(1e-4 / (price or 1.0))
+        assert "0.01 for 100 labels" in verdict.reason
+    assert "for 100 labels" not in stop("expected_gain", history(LABELS, ends[0]), threshold=1e-4).reason
+
+
 def test_a_falling_curve_is_expected_to_bring_next_to_nothing():
     falling = [0.9 - 0.0005 * n for n in LABELS]
     verdict = stop("expected_gain", history(LABELS, falling, error=0.005))
