@@ -16,6 +16,8 @@ class ErrorPage:
     status: int
     title: str
     words: str
+    #: The project it was about, if it was about one.
+    project: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

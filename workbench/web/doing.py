@@ -145,19 +145,18 @@ def do(place: Place, errands: Errands, wish: Wish) -> str:
             "This project's workbench.toml is not among those that the dashboard was started with, so it can "
             "only be read here. Start `workbench serve` with that file too."
         )
-    errands.check_free(place)
-    mine = Store(place.store.engine, actor=wish.actor)
-    with mine.begin() as tx:
-        tx.projects.lock(place.project.id)
-        words = _at_once(tx, place, wish)
-        if words is None:
-            # Said before it begins: whoever reads the trail knows who asked, whatever becomes of it.
-            tx.results.note(place.project.id, ASKED, wish.act.title)
-    if words is not None:
-        errands.noted(place, wish.act.title, wish.actor, words)
-        return words
-    wanted = {"act": wish.act.name, "config": str(place.config), "actor": wish.actor, "batch": wish.batch}
-    errands.start(place, wish.act.title, wish.actor, wanted)
+    with errands.alone(place, wish.act.title, wish.actor) as errand:
+        with Store(place.store.engine, actor=wish.actor).begin() as tx:
+            tx.projects.lock(place.project.id)
+            words = _at_once(tx, place, wish)
+            if words is None:
+                # Said before it begins: whoever reads the trail knows who asked, whatever becomes of it.
+                tx.results.note(place.project.id, ASKED, wish.act.title)
+        if words is not None:
+            errands.noted(place, errand, words)
+            return words
+        wanted = {"act": wish.act.name, "config": str(place.config), "actor": wish.actor, "batch": wish.batch}
+        errands.start(place, errand, wanted)
     return f"{wish.act.title}: it is under way."
 
 

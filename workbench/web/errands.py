@@ -4,7 +4,8 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
@@ -82,42 +83,43 @@ class Errands:
         """The one under way, or the one before."""
         return self._last.get(_key(place))
 
-    def check_free(self, place: Place) -> None:
-        """Refuse a second piece of work beside one that is under way.
+    @contextmanager
+    def alone(self, place: Place, title: str, actor: str) -> Iterator[Errand]:
+        """Keep all others from asking for anything while this is asked for; what fails is forgotten again.
 
         Raises:
-            RoundBusy: There is one.
+            RoundBusy: A piece of work is under way for this project.
         """
-        before = self.last(place)
-        if before is not None and before.under_way:
-            raise RoundBusy(
-                f"The dashboard is at work on this project already: '{before.title}', since "
-                f"{before.began_at:%H:%M:%S} UTC. Wait until that is done; nothing was begun twice."
-            )
-
-    def start(self, place: Place, title: str, actor: str, wanted: Mapping[str, Any]) -> Errand:
-        """Begin a piece of work; how it goes is told by ``last``.
-
-        Raises:
-            RoundBusy: Another one is under way for this project.
-        """
-        errand = Errand(title=title, actor=actor, began_at=datetime.now(UTC))
+        key, errand = _key(place), Errand(title=title, actor=actor, began_at=datetime.now(UTC))
         with self._lock:
-            self.check_free(place)
-            self._last[_key(place)] = errand
+            before = self._last.get(key)
+            if before is not None and before.under_way:
+                raise RoundBusy(
+                    f"The dashboard is at work on this project already: '{before.title}', since "
+                    f"{before.began_at:%H:%M:%S} UTC. Wait until that is done; nothing was begun twice."
+                )
+            self._last[key] = errand
+        try:
+            yield errand
+        except BaseException:
+            with self._lock:
+                if before is None:
+                    del self._last[key]
+                else:
+                    self._last[key] = before
+            raise
+
+    def start(self, place: Place, errand: Errand, wanted: Mapping[str, Any]) -> None:
+        """Begin a piece of work that is asked for alone; how it goes is told by ``last``."""
         thread = threading.Thread(
             target=self._run, args=(place, errand, wanted), name=f"errand for {place.slug}", daemon=True
         )
         thread.start()
-        return errand
 
-    def noted(self, place: Place, title: str, actor: str, words: str) -> None:
-        """Keep what was done at once, unless something else is under way."""
-        errand = Errand(title=title, actor=actor, began_at=datetime.now(UTC), words=words, done=True)
+    def noted(self, place: Place, errand: Errand, words: str) -> None:
+        """Keep how it went: it was done at once."""
         with self._lock:
-            before = self._last.get(_key(place))
-            if before is None or not before.under_way:
-                self._last[_key(place)] = errand
+            self._last[_key(place)] = replace(errand, words=words, done=True)
 
     def _run(self, place: Place, errand: Errand, wanted: Mapping[str, Any]) -> None:
         try:

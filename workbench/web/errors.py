@@ -1,6 +1,7 @@
 """Whatever goes wrong becomes a page or a JSON object in plain words; never a trace of the program."""
 
 import logging
+import re
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
@@ -17,6 +18,8 @@ from workbench.web.contexts import ErrorPage
 from workbench.web.rendering import Frame, Renderer
 
 API = "/api/"
+#: Of addresses below a project: where the project is.
+PROJECT = re.compile(r"/projects/[^/]+(?=/)")
 PROBLEM = "application/problem+json"
 TITLES = {
     400: "This request can not be read",
@@ -90,7 +93,10 @@ def explain(request: Request, status: int, words: str, headers: Any = None) -> R
     if wants_json(request):
         body = {"title": title, "status": status, "detail": words}
         return JSONResponse(body, status_code=status, headers=headers, media_type=PROBLEM)
-    context = ErrorPage(frame=Frame(title=title), status=status, title=title, words=words)
+    project = PROJECT.match(request.url.path)
+    context = ErrorPage(
+        frame=Frame(title=title), status=status, title=title, words=words, project=project and project[0]
+    )
     return Renderer().page(context, status=status, headers=headers)
 
 

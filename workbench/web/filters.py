@@ -1,6 +1,7 @@
 """How templates say values: the words of all reports, addresses, pictures of our own."""
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
@@ -13,6 +14,8 @@ from workbench.reports.units import Unit
 from workbench.reports.words import cell, plain
 
 STATIC = Path(__file__).parent / "static"
+#: What is to be typed, as our sentences write it. Names of others may hold such marks: they stay as they are.
+TYPED = re.compile(r"`((?:workbench|round|pip|openssl) [^`\n]+)`")
 
 
 def address(path: str, **query: Any) -> str:
@@ -34,6 +37,14 @@ def icon(name: str) -> Markup:
     return Markup('<svg class="sign" aria-hidden="true"><use href="{}#{}"/></svg>').format(sheet, name)
 
 
+def said(value: Any) -> Markup:
+    """A sentence of ours on a page: what is to be typed stands out, all else is text."""
+    parts = TYPED.split(plain(value))
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if place % 2 else part for place, part in enumerate(parts)
+    )
+
+
 def _cell(value: Any, unit: str) -> str:
     return cell(value, Unit(unit))
 
@@ -41,6 +52,7 @@ def _cell(value: Any, unit: str) -> str:
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "cell": _cell,
     "plain": plain,
+    "said": said,
 }
 GLOBALS: Mapping[str, Callable[..., Any]] = {
     "address": address,

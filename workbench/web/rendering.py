@@ -50,11 +50,6 @@ class Frame:
         return (self.visitor.csrf or "") if self.visitor else ""
 
     @property
-    def is_operator(self) -> bool:
-        """Whether the visitor may act on rounds."""
-        return self.visitor is not None and self.visitor.may(Role.OPERATOR)
-
-    @property
     def is_admin(self) -> bool:
         """Whether the visitor may change the budget and hand out tokens."""
         return self.visitor is not None and self.visitor.may(Role.ADMIN)

@@ -18,6 +18,7 @@ from workbench.domain.roles import Role
 from workbench.storage.tables import token
 from workbench.web.doing import ACTS, possible
 from workbench.web.errands import Errands, in_a_process
+from workbench.web.filters import said
 
 BASE = "/projects/spots"
 API = "/api/v1/projects/spots"
@@ -137,6 +138,16 @@ def test_many_who_click_at_once_begin_the_work_once(desk: LittleDesk) -> None:
     _idle(desk.client())
     assert sorted(codes) == [202] + [409] * 5
     assert len(desk.wanted) == 1
+    assert [kind for kind, _, _ in desk.trail()].count("asked") == 1, "who was refused asked for nothing"
+
+
+def test_what_was_refused_leaves_the_project_free_and_the_last_outcome_on_the_page(desk: LittleDesk) -> None:
+    client = desk.client()
+    client.post(f"{API}/acts/reconcile")
+    _idle(client)
+    assert client.post(f"{API}/acts/start", json={"seen": "another turn"}).status_code == 409
+    assert "Compare with the labeler: It was only noted." in client.get(f"{BASE}/live").text
+    assert client.post(f"{API}/acts/start").status_code == 202
 
 
 def test_what_was_asked_of_another_state_is_not_done(desk: LittleDesk) -> None:
@@ -207,7 +218,10 @@ def test_the_schedule_is_paused_with_a_reason_and_resumed_and_the_trail_says_by_
     ]
 
 
-def test_what_can_not_be_taken_back_asks_once_more_on_a_page_that_needs_no_script(desk: LittleDesk) -> None:
+def test_what_can_not_be_taken_back_asks_once_more_on_a_page_that_needs_no_script(
+    desk: LittleDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workbench.web.pages.acting.possible", lambda now: list(ACTS.values()))
     client = desk.client()
     for act in (act for act in ACTS.values() if act.danger):
         page = client.get(f"{BASE}/do/{act.name}").text
@@ -220,6 +234,10 @@ def test_what_can_not_be_taken_back_asks_once_more_on_a_page_that_needs_no_scrip
 def test_only_what_fits_the_state_is_offered(desk: LittleDesk) -> None:
     client = desk.client()
     assert _now(client)["acts"] == ["start"]
+    # By an address typed by hand, or the way back of a browser.
+    for act, fits in {"start": True, "close": False, "cancel": False, "pause": True}.items():
+        page = client.get(f"{BASE}/do/{act}").text
+        assert ('<button class="main' in page, "That does not fit" in page) == (fits, not fits)
     with desk.store.begin() as tx:
         (project,) = tx.projects.all()
         planned = tx.rounds.plan(project.id, batch_size=3, seed=1, config={})
@@ -261,6 +279,21 @@ def test_a_runner_that_breaks_leaves_the_project_free(desk: LittleDesk) -> None:
     assert "It could not be begun: OSError." in page
     assert "a secret" not in page
     assert client.post(f"{API}/acts/start").status_code == 202
+
+
+def test_who_is_refused_finds_the_way_back_to_the_project(desk: LittleDesk) -> None:
+    answer = desk.client().post(f"{BASE}/do/start", data={"seen": "another turn"})
+    assert answer.status_code == 409
+    assert '<a href="/projects/spots">Back to the project</a>' in answer.text
+    assert '<a href="/">To the projects</a>' in desk.client().get("/projects/nothing").text
+
+
+def test_what_is_to_be_typed_stands_out_and_marks_of_others_stay_as_they_are() -> None:
+    words = "Type `workbench round ask`, then look at '`<b>`' and `workbench <i>`."
+    assert said(words) == (
+        "Type <code>workbench round ask</code>, then look at &#39;`&lt;b&gt;`&#39; and "
+        "<code>workbench &lt;i&gt;</code>."
+    )
 
 
 def test_an_act_that_there_is_not_and_a_form_of_somebody_else_are_refused(desk: LittleDesk) -> None:

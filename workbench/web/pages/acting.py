@@ -9,7 +9,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from workbench.reports.now_page import now_page
 from workbench.web.desk import DeskHere
-from workbench.web.doing import ACTS, LONGEST_REASON, Act, Wish, do
+from workbench.web.doing import ACTS, AT_ONCE, LONGEST_REASON, Act, Wish, do, possible
 from workbench.web.heads import Head, frame_of, head_of
 from workbench.web.lookup import ProjectHere
 from workbench.web.refusals import NotHere, Wrong
@@ -37,12 +37,14 @@ class ConfirmPage:
     turn: str
     now_words: str
     batch: int
+    #: Whether it fits what is going on.
+    fits: bool
     problem: str | None
 
 
 @router.get("/projects/{slug}/do/{act}")
 def confirm(place: ProjectHere, visitor: OperatorHere, act: Name) -> HTMLResponse:
-    """The page of an act."""
+    """The page of an act; of one that does not fit, why not."""
     return _page(place, visitor, find_act(act))
 
 
@@ -98,6 +100,7 @@ def _page(place: Place, visitor: Visitor, act: Act, problem: str | None = None) 
         turn=now.turn,
         now_words=now.words,
         batch=config.round.batch_size if config else 0,
+        fits=act.name in AT_ONCE or act in possible(now),
         problem=problem,
     )
     return Renderer().page(context, status=422 if problem else 200)
