@@ -63,6 +63,18 @@ def test_a_folder_without_projects_is_said_to_be_one(
     assert "There is no workbench.toml below" in capsys.readouterr().err
 
 
+def test_a_place_where_nobody_can_listen_is_said_before_an_address_is_told(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert run(["serve", "--config", str(config), "--port", str(port)]) == 1
+    told = capsys.readouterr().err
+    assert f"Nothing can listen at 127.0.0.1, port {port}: Address already in use. Another dashboard" in told
+    assert "--port" in told
+    assert "The dashboard is at" not in told
+
+
 def test_the_dashboard_is_served_and_brings_no_torch_along(config: Path) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

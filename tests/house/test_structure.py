@@ -43,7 +43,11 @@ DOORS = {
     "pandas": ("connectors/sources/", "workbench/reports/", "workbench/learning/crowd.py"),
     "starlette": ("workbench/web/",),
     "fastapi": ("workbench/web/",),
-    "uvicorn": ("workbench/cli/serve.py", "workbench/scheduler/listening.py"),
+    "uvicorn": (
+        "workbench/cli/serve.py",
+        "workbench/scheduler/listening.py",
+        "workbench/web/connections.py",
+    ),
     "matplotlib": (
         "workbench/reports/faces/drawing.py",
         "workbench/reports/faces/marks.py",

@@ -11,6 +11,7 @@ from workbench.cli.options import DEFAULT_CONFIG, say
 from workbench.domain.roles import Role
 
 if TYPE_CHECKING:
+    from socket import socket
     from types import FrameType
 
     from workbench.web.site import Site
@@ -67,7 +68,8 @@ def serve(
     _check_proxy(proxy)
     with open_site(configs, lambda: find_projects(named)) as site:
         _check(site, host)
-        _serve(site, host, port, local_role=local_role, proxy=proxy, open_browser=open_browser)
+        with _listen(host, _port(site) if port is None else port) as where:
+            _serve(site, host, where, local_role=local_role, proxy=proxy, open_browser=open_browser)
 
 
 def _check(site: "Site", host: str) -> None:
@@ -105,20 +107,39 @@ def _check_proxy(proxy: str | None) -> None:
             )
 
 
+def _listen(host: str, port: int) -> "socket":
+    """Take the port before anybody is told of it."""
+    import socket
+
+    from workbench.domain.errors import ConfigProblem
+    from workbench.web.connections import BACKLOG
+
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except (OSError, UnicodeError) as error:
+        reason = str(getattr(error, "strerror", None) or error).partition(" (while")[0]
+        raise ConfigProblem(
+            f"Nothing can listen at {host}, port {port}: {reason}. Another dashboard may be there already: "
+            "name another port with --port (0: one that is free), or an address of this machine with --host."
+        ) from error
+
+
 def _serve(
-    site: "Site", host: str, port: int | None, *, local_role: Role, proxy: str | None, open_browser: bool
+    site: "Site", host: str, where: "socket", *, local_role: Role, proxy: str | None, open_browser: bool
 ) -> None:
     import threading
 
     import uvicorn
 
     from workbench.web.app import create_app
+    from workbench.web.connections import BACKLOG, Impatient, most_connections
     from workbench.web.desk import Desk
     from workbench.web.readings import read_ahead, warm_up
     from workbench.web.security.visitors import is_loopback
     from workbench.web.served import routes_of
 
-    chosen = _port(site) if port is None else port
+    chosen = where.getsockname()[1]
     desk = Desk(site=site, open_here=is_loopback(host), local_role=local_role)
     app = create_app(desk, more=routes_of(site))
     shown = f"[{host}]" if ":" in host else host
@@ -144,8 +165,9 @@ def _serve(
 
     config = uvicorn.Config(
         app,
-        host=host,
-        port=chosen,
+        http=type("Bounded", (Impatient,), {"most": most_connections()}),
+        ws="none",
+        backlog=BACKLOG,
         log_level="warning",
         access_log=False,
         server_header=False,
@@ -154,7 +176,7 @@ def _serve(
         timeout_graceful_shutdown=3,
     )
     with suppress(KeyboardInterrupt):
-        Server(config).run()
+        Server(config).run([where])
     desk.readings.close()
 
 
