@@ -131,7 +131,7 @@ def _of_each(amount_D: Floats, each: ArrayLike) -> Floats:
 def no_forecast(outlook: Outlook) -> str:
     """Why no curve can be trusted, in a sentence."""
     if outlook.curves is None:
-        found = len({point.labels for point in outlook.measured})
+        found = len({point.labels for point in outlook.measured if point.labels})
         return (
             f"A forecast needs {LEAST_POINTS} rounds with new labels and a measurement each, found {found}."
         )

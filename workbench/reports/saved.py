@@ -106,9 +106,9 @@ class _Told(NamedTuple):
             return f"Not shown: labels saved {where}, {said} for these very models: {LUCK}."
         if shown == NOT_SHOWN:
             return f"Not shown: labels saved {where}, {said}: the interval covers zero."
-        if shown == BETTER and found.value is None:
+        if shown == BETTER and found.high is None:
             return (
-                f"Labels saved {where}: {said}, as random had not reached it with "
+                f"Labels saved {where}: {said}, as random has not surely reached it with "
                 f"{count(int(self.pair.random.labels_R[-1]), 'label')}: {AHEAD[shown]}."
             )
         return f"Labels saved {where}: {said}: {AHEAD[shown]}."

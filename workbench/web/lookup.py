@@ -45,7 +45,7 @@ def moment_of(
     if not at:
         return None
     try:
-        found = datetime.fromisoformat(f"{at}T23:59:59" if len(at) == 10 else at)
+        found = datetime.fromisoformat(f"{at}T23:59:59.999999" if len(at) == 10 else at)
         return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise Wrong(

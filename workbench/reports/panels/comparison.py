@@ -198,7 +198,8 @@ def _strategy(group: Group, own: dict[int, float], first: dict[int, float]) -> S
     mean, low, high = mean_interval(np.array(list(own.values())), LEVEL)
     pairs = sorted(set(own) & set(first)) if own is not first else []
     gaps_S = np.array([own[seed] - first[seed] for seed in pairs])
-    gap = [float(value) for value in mean_interval(gaps_S, LEVEL)] if len(pairs) > 1 else [None, None, None]
+    several = len(pairs) > 1
+    gap = [float(value) for value in mean_interval(gaps_S, LEVEL, least=-1.0)] if several else [None] * 3
     return StrategyRow(
         strategy=group.name,
         projects=len(group.members),

@@ -86,7 +86,7 @@ class Contender:
         right_N_R = np.stack([one.right_N for one in hits], axis=1)[order_N]
         labels_R = np.array([one.labels for one in hits])
         weights = item_weights(len(items), DRAWS, seed=derive_seed(0, "comparison", *sorted(items)))
-        return curve_of(labels_R, right_N_R.mean(0), resampled(right_N_R, weights))
+        return _some(curve_of(labels_R, right_N_R.mean(0), resampled(right_N_R, weights)))
 
     def _bare_curve(self) -> Curve | None:
         """From budget points alone: no draws, so no interval."""
@@ -94,7 +94,8 @@ class Contender:
         if not known:
             return None
         values_R = np.array([point.value for point in known])
-        return curve_of(np.array([point.labels for point in known]), values_R, np.empty((0, len(known))))
+        labels_R = np.array([point.labels for point in known])
+        return _some(curve_of(labels_R, values_R, np.empty((0, len(known)))))
 
     def against(self, first: "Contender") -> str:
         """Whether it may be compared with another, in words."""
@@ -105,6 +106,11 @@ class Contender:
         if self.items and sorted(self.items) == sorted(first.items):
             return "item by item"
         return OTHER_ITEMS
+
+
+def _some(curve: Curve) -> Curve | None:
+    """The curve; None where no model has learnt from any label."""
+    return curve if len(curve.labels_R) else None
 
 
 def contenders(facts: Facts, wanted: tuple[str, ...]) -> list[Contender]:

@@ -110,7 +110,9 @@ def last_point(outlook: Outlook) -> LastPoint | None:
     first = curves.points.first * curves.points.unit
     if np.median(before_D) <= first:
         return None
-    labels, costs = [0, *(p.labels for p in outlook.points)], [0.0, *(p.cost for p in outlook.points)]
+    # Labels that were taken back leave fewer than before: what had been reached counts.
+    labels = np.maximum.accumulate([0, *(p.labels for p in outlook.points)])
+    costs = [0.0, *(p.cost for p in outlook.points)]
     low, middle, high = band_of(point.cost - np.interp(before_D, labels, costs), LEVEL)
     return LastPoint(float(middle), float(low), float(high))
 

@@ -1,7 +1,7 @@
 """What was checked, with what it was made, and what happened: the rows of tables about integrity."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import Any
 
 from workbench.domain.reconcile import DIAGNOSTIC
@@ -96,7 +96,8 @@ def environment_rows(facts: Facts) -> list[EnvironmentRow]:
     """What the newest closed round was made with; pool files, and the moment of this report."""
     found = facts.diagnostics.newest(ENVIRONMENT)
     shards = facts.integrity.shards()
-    own = [("as of", in_words(facts.at, Unit.TIME)), ("project's seed", str(facts.project.seed))]
+    # To the microsecond: `workbench report --as-of` with it gives this very report.
+    own = [("as of", facts.at.astimezone(UTC).isoformat()), ("project's seed", str(facts.project.seed))]
     files = [(f"pool file {shard.number}, sha256 of {shard.rows} rows", shard.sha256) for shard in shards]
     said = {} if found is None else found.content
     return [

@@ -115,7 +115,16 @@ def test_a_target_that_random_has_not_reached_saves_at_least_so_many(store: Stor
     row = _saved(reading)["labels saved at target"]
     assert (row.value, row.high) == (None, None)
     assert row.low > 0
-    assert "as random had not reached it" in _words(reading)
+    assert "as random has not surely reached it" in _words(reading)
+
+
+def test_a_target_that_both_reached_early_is_not_said_to_be_out_of_reach(store: Store) -> None:
+    early = replace(AHEAD, waste=3.0, terms=Terms(target=0.6))
+    reading = _read(store, _project(store, early), Savings())
+    row = _saved(reading)["labels saved at target"]
+    assert row.value is None
+    assert 0 < row.low < row.high
+    assert "reached it with" not in _words(reading)
 
 
 def test_a_target_that_nobody_has_reached_is_not_shown(store: Store) -> None:

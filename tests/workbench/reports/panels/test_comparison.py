@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from scipy import stats
 
 from tests.fixtures.made_up import START, MadeUp
+from workbench.reports.chart import Line
 from workbench.reports.panel import Reading, Tone, View
 from workbench.reports.panels.comparison import Comparison, ProjectRow, StrategyRow
 from workbench.reports.panels.contenders import MOST, OTHER_CLASSES, OTHER_ITEMS
@@ -189,6 +190,32 @@ def test_seeds_of_one_strategy_are_taken_together_and_paired_by_seed(store: Stor
     assert random.difference == pytest.approx(random.mean_accuracy - bald.mean_accuracy)
     assert len(reading.charts[0].marks) == 2
     assert any("paired by 3 seeds" in finding.words for finding in reading.findings)
+
+
+def test_two_seeds_that_differ_much_have_no_accuracy_beyond_all(store: Store) -> None:
+    for seed, ceiling in ((0, 0.97), (1, 0.6)):
+        name = "first" if seed == 0 else "second"
+        replace(SMALL, name=name, seed=seed, ceiling=ceiling).write(store)
+        _configure(store, name, "bald")
+    reading = _read(store)
+    (bald,) = _strategies(reading)
+    assert bald.mean_accuracy_low == 0.0
+    assert bald.mean_accuracy_high == 1.0
+    (line,) = reading.charts[0].marks
+    assert isinstance(line, Line)
+    assert all(0 <= low <= high <= 1 for low, high in zip(line.low, line.high, strict=True))
+
+
+def test_seeds_that_learnt_from_no_label_have_no_line(store: Store) -> None:
+    for seed in range(2):
+        name = "first" if seed == 0 else "second"
+        replace(SMALL, name=name, seed=seed).write(store)
+        _configure(store, name, "bald")
+    with store.engine.begin() as connection:
+        connection.execute(t.prediction_set.update().values(labels=0))
+    reading = _read(store)
+    assert reading.charts == ()
+    assert _strategies(reading) == []
 
 
 def test_those_that_are_named_are_compared_in_that_order(store: Store) -> None:
