@@ -100,6 +100,10 @@ def view_of(said: Said, *, drawn: int = 1, most: int | None = MOST_ROWS) -> Pane
         drawn: How many charts stand in the page as drawings, too: those that are seen first.
         most: Rows of each table at most.
     """
+    return said.once((drawn, most), lambda: _view(said, drawn, most))
+
+
+def _view(said: Said, drawn: int, most: int | None) -> PanelView:
     panel, currency = said.panel, said.report.terms.currency
     charts = [_chart(said, chart, place < drawn) for place, chart in enumerate(panel.reading.charts)]
     return PanelView(

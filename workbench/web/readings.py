@@ -6,12 +6,12 @@ with the time of which it is.
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar, cast
 
 from workbench.domain.records import Project
 from workbench.domain.roles import Role
@@ -28,13 +28,14 @@ from workbench.web.site import Place
 LONGEST = timedelta(minutes=10)
 MOST = 256
 #: So long a page waits for a reading; after that it shows the one before, or says that it comes.
-PATIENCE_SECONDS = 0.15
+PATIENCE_SECONDS = 0.1
 #: Programs are given the one before if it is not older than this; else they wait.
 RECENT = timedelta(seconds=60)
 #: Reading is work for the processor: more at once only makes each of them late.
 AT_ONCE = 2
 
 Pulse = tuple[int | None, ...]
+T = TypeVar("T")
 
 
 class Asked(NamedTuple):
@@ -50,16 +51,23 @@ class Asked(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Said:
-    """What a panel said, and its pictures as they are drawn."""
+    """What a panel said, its pictures as they are drawn, and what pages make of it."""
 
     report: Report
     _pen: threading.Lock
     _drawn: dict[str, str] = field(default_factory=dict)
+    _made: dict[Hashable, Any] = field(default_factory=dict)
 
     @property
     def panel(self) -> PanelReading:
         """The panel."""
         return self.report.panels[0]
+
+    def once(self, what: Hashable, make: Callable[[], T]) -> T:
+        """What ``make`` makes of this reading: the same for everybody, so made once."""
+        if what not in self._made:
+            self._made[what] = make()
+        return cast("T", self._made[what])
 
     def drawing(self, chart: Chart) -> str:
         """A chart as SVG, drawn once."""
@@ -277,11 +285,7 @@ def _is_whole(made: Any, asked: Asked, now: datetime) -> bool:
 
 
 def read_ahead(readings: Readings, places: Sequence[Place], *, hidden: bool) -> None:
-    """Have the panels of these projects read before the first visitor comes.
-
-    Args:
-        hidden: Whether some visitors will not see names: for them they are other readings.
-    """
+    """Read these projects before the first visitor comes; twice if names are ``hidden`` from some."""
     for panel in PANELS:
         for place in places:
             for role in (Role.OPERATOR, Role.VIEWER) if hidden else (Role.OPERATOR,):

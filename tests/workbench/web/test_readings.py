@@ -15,6 +15,7 @@ from workbench.reports import reading
 from workbench.storage.store import Store, open_store
 from workbench.web import readings
 from workbench.web.pages.panels import old_words
+from workbench.web.panels import view_of
 from workbench.web.readings import LONGEST, RECENT, Heard, Readings
 from workbench.web.security.visitors import Visitor
 
@@ -51,6 +52,22 @@ def test_a_reading_is_kept_until_something_is_written(store: Store, monkeypatch:
         tx.results.note(project.id, "noted", "Something happened")
     assert kept.panel(OPERATOR, store, project, "headline") is not first
     assert counted.times == 2
+
+
+def test_what_a_page_makes_of_a_reading_is_made_once_and_anew_of_the_next(store: Store) -> None:
+    kept = Readings()
+    with store.read() as tx:
+        project = tx.projects.get(FILLED.name)
+    assert project is not None
+    before = view_of(kept.panel(OPERATOR, store, project, "savings"))
+    assert view_of(kept.panel(OPERATOR, store, project, "savings")) is before
+    fewer = view_of(kept.panel(OPERATOR, store, project, "savings"), drawn=0, most=0)
+    assert [len(sheet.rows) for sheet in fewer.sheets] == [0] * len(before.sheets)
+    # Names are part of a reading, so of what is made of it.
+    assert view_of(kept.panel(VIEWER, store, project, "savings")) is not before
+    with store.begin() as tx:
+        tx.results.note(project.id, "noted", "Something happened")
+    assert view_of(kept.panel(OPERATOR, store, project, "savings")) is not before
 
 
 def test_a_reading_with_names_is_never_given_to_a_viewer(
