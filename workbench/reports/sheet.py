@@ -10,6 +10,8 @@ from workbench.reports.words import cell, cell_interval, heading
 #: A text, a word of more letters needs a wide column.
 LONG, UNBROKEN = 40, 22
 WORDS = (Unit.TEXT, Unit.PERSON, Unit.ITEM)
+#: A key is cut in the middle after so many letters; a text later: no sentence of ours is that long.
+LONGEST, LONGEST_TEXT = 120, 320
 #: For programs: people see it in the words.
 UNSEEN = frozenset({"tone"})
 
@@ -25,6 +27,11 @@ class Head(NamedTuple):
     def numeric(self) -> bool:
         """Whether its cells stand to the right."""
         return self.unit not in (*WORDS, Unit.TIME, Unit.YES_NO)
+
+    @property
+    def most(self) -> int:
+        """How many letters of a cell are shown."""
+        return LONGEST_TEXT if self.unit is Unit.TEXT else LONGEST
 
 
 class Cell(NamedTuple):

@@ -21,7 +21,6 @@ from workbench.reports.words import NOTHING, cell, in_words, plain, short, tied
 MOST_ROWS: Final = 100
 #: Tables of so few rows are open from the beginning.
 OPEN_ROWS: Final = 12
-LONGEST: Final = 120
 #: More findings than these come behind the charts.
 FIRST: Final = 3
 #: A sign and a word for each tone.
@@ -98,7 +97,7 @@ def as_html(report: Report, draw: Draw = svg) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["short"] = lambda text: short(text, LONGEST)
+    environment.filters["short"] = short
     return environment.get_template("report.html").render(page=_page(report, draw), OPEN_ROWS=OPEN_ROWS)
 
 

@@ -22,7 +22,6 @@ MOST_WIDE: Final = 110
 MOST_ROWS: Final = 12
 #: A longer text is folded.
 WIDEST_CELL: Final = 34
-LONGEST: Final = 160
 #: A sign and a word: colour only underlines them.
 SIGNS: Final = {
     Tone.GOOD: ("✓", "green"),
@@ -139,7 +138,7 @@ def _list(sheet: Sheet) -> RichTable:
     lines.add_column()
     lines.add_column(overflow="fold")
     for head, cell in zip(sheet.heads, sheet.rows[0], strict=True):
-        lines.add_row(Text(head.words, style="dim"), Text(short(cell.words, LONGEST)))
+        lines.add_row(Text(head.words, style="dim"), Text(short(cell.words, head.most)))
     return lines
 
 
@@ -155,6 +154,8 @@ def _block(sheet: Sheet, columns: Mapping[int, int], title: str | None) -> RichT
             Text(head.words), justify="right" if head.numeric else "left", overflow="fold", width=width
         )
     for row in sheet.rows:
-        cells = ((short(row[column].words, LONGEST), width) for column, width in columns.items())
+        cells = (
+            (short(row[column].words, sheet.heads[column].most), width) for column, width in columns.items()
+        )
         table.add_row(*(_folded(words, width) for words, width in cells))
     return table

@@ -159,7 +159,7 @@ def by_round(history: Sequence[Diagnostic]) -> tuple[Chart, ...]:
             marks=(
                 Line(name="this model", x=rounds, y=[error["value"] for error in errors], role=Role.ACTIVE),
                 Line(
-                    name="a perfectly calibrated model stays below, 95 %",
+                    name="95 % of perfect models stay below",
                     x=rounds,
                     y=[error["floor_high"] for error in errors],
                     role=Role.NEUTRAL,
