@@ -9,6 +9,7 @@ import html
 import io
 import re
 import threading
+import warnings
 from typing import Any, Final
 
 from workbench.reports.chart import Chart
@@ -38,7 +39,9 @@ def svg(chart: Chart, currency: str = "") -> str:
         "text.parse_math": False,
     }
     out = io.StringIO()
-    with _ALONE, rc_context(settings):
+    with _ALONE, rc_context(settings), warnings.catch_warnings():
+        # Letters that matplotlib's own font lacks are drawn by the reader's: text stays text.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
         figure = Drawing(chart, currency).figure()
         no_metadata = dict.fromkeys(("Date", "Creator", "Type", "Format"))
         figure.savefig(out, format="svg", metadata=no_metadata, transparent=True)

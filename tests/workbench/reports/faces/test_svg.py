@@ -182,3 +182,9 @@ def test_of_two_aims_that_lie_close_both_can_be_read() -> None:
         for element in picture.iter(f"{SVG}text")
     }
     assert abs(places["target"] - places["ceiling"]) > 6
+
+
+def test_letters_of_any_script_are_drawn_without_a_warning() -> None:
+    bars = Bars(name="classes", labels=["猫", "كلب", "🐟"], values=[0.1, 0.2, 0.3])
+    picture = svg(replace(CHART, marks=(bars,)))
+    assert {"猫", "كلب", "🐟"} <= set(_texts(picture).split())
