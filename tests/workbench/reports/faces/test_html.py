@@ -1,13 +1,15 @@
 """The report as a file, in a real browser: no request, no script, no fault, readable everywhere."""
 
+import io
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from PIL import Image
 
 from workbench.domain.errors import ArtifactProblem
 from workbench.reports.faces.ahead import drawing_ahead
@@ -208,6 +210,14 @@ def test_pictures_turn_dark_with_the_page(
     assert len(set(colors)) == 4
 
 
+def _corner(page: "Page") -> tuple[int, ...]:
+    """The colour behind everything, which no element has."""
+    clip: Any = {"x": 0, "y": 0, "width": 2, "height": 2}
+    color = Image.open(io.BytesIO(page.screenshot(clip=clip))).convert("RGB").getpixel((0, 0))
+    assert isinstance(color, tuple)
+    return tuple(int(part) for part in color)
+
+
 @pytest.mark.browser
 def test_print_is_dark_on_white_and_leaves_closed_tables_out(
     opened: Callable[[Report], Seen], page: "Page", report: Report
@@ -217,6 +227,7 @@ def test_print_is_dark_on_white_and_leaves_closed_tables_out(
     assert page.locator("nav").is_hidden()
     assert page.locator("details.broad").first.is_hidden()
     assert page.evaluate("getComputedStyle(document.body).color") == "rgb(29, 39, 51)"
+    assert _corner(page) == (255, 255, 255)
     pdf = page.pdf()
     assert len(re.findall(rb"/Type\s*/Page\b", pdf)) >= 2
 
