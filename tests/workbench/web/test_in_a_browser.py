@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from tests.conftest import CHROMIUM, FLAGS
 from tests.workbench.web.sites import FILLED, MadeSite, served, show
+from workbench.domain.roles import Role
 from workbench.reports.panels.catalog import PANELS
 
 if TYPE_CHECKING:
@@ -287,10 +289,6 @@ def test_a_page_can_be_read_without_script(browser: "Browser", base: str, site: 
 
 
 def test_somebody_signs_in_looks_and_leaves(browser: "Browser", made_folder: Path, tmp_path: Path) -> None:
-    import shutil
-
-    from workbench.domain.roles import Role
-
     shutil.copytree(made_folder, tmp_path / "guarded")
     guarded = show(tmp_path / "guarded", tokens=True)
     context = browser.new_context(**DESKTOP)
@@ -327,6 +325,29 @@ def test_every_page_of_every_project_fits_a_phone_and_the_dark(
 ) -> None:
     for path in paths(site, name):
         check(phone, path)
+
+
+def test_who_is_shut_out_while_looking_is_told_and_led_to_the_door(
+    browser: "Browser", made_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workbench.web.live.HEARTBEAT_SECONDS", 0.2)
+    monkeypatch.setattr("workbench.web.live.RETRY_MILLISECONDS", 50)
+    shutil.copytree(made_folder, tmp_path / "site")
+    site = show(tmp_path / "site", tokens=True)
+    with served(site.app) as base:
+        context = browser.new_context(**DESKTOP)
+        watched = Watched(context.new_page(), base)
+        page = watched.open("/sign-in")
+        page.fill("input[name=token]", site.tokens[Role.OPERATOR])
+        page.click("main button")
+        watched.open(f"/projects/{site.slugs['one-round']}/live")
+        watched.until("document.querySelector('[data-live-state]').textContent === 'live'")
+        with site.store.begin() as tx:
+            tx.tokens.revoke(f"the {Role.OPERATOR}")
+        watched.until("document.querySelector('[data-live-state]').textContent.includes('signed out')")
+        page.click("text=Sign in again")
+        assert "/sign-in?next=" in page.url
+        context.close()
 
 
 def test_paper_is_light_and_has_whole_charts_whatever_the_screen_is(

@@ -63,7 +63,7 @@ def check_key(desk: Desk, address: str, secret: str) -> tuple[Store, Token]:
     wait = desk.limiter.wait(address)
     if wait > 0:
         raise Slower(
-            f"Too many wrong tokens. Try again in {wait:.0f} seconds.",
+            f"Too many wrong tokens. Try again in {wait:.0f} {'second' if wait < 1.5 else 'seconds'}.",
             headers={"Retry-After": str(int(wait) + 1)},
         )
     known = _first(desk, lambda tx: tx.tokens.find(digest(secret)))

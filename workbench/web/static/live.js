@@ -65,6 +65,14 @@
       } catch { return null; }
     }
 
+    // The door is shut: the session has ended, or its token was revoked.
+    async function locked() {
+      try {
+        const answer = await fetch(section.dataset.part, { headers: { "HX-Request": "true" } });
+        return answer.redirected || answer.status === 401 || answer.status === 403;
+      } catch { return false; }
+    }
+
     // What can be done has changed: the buttons are made anew, for this visitor.
     async function renew() {
       const fresh = await fetched();
@@ -109,13 +117,27 @@
       source = new EventSource(section.dataset.live);
       source.onopen = () => say("live", "good");
       source.onmessage = (message) => show(JSON.parse(message.data));
-      source.onerror = () => {
+      source.onerror = async () => {
         say("not live: trying again", "warning");
         if (source.readyState === EventSource.CLOSED) {
           stop();
           later = setTimeout(listen, LATER);
+          if (await locked()) { stop(); leaveOff(); }
         }
       };
+    }
+
+    // Nothing can be done here any more but to sign in.
+    function leaveOff() {
+      say("not live: you are signed out", "warning");
+      const acts = section.querySelector("[data-live-acts]") ?? document.createElement("div");
+      const again = document.createElement("a");
+      again.className = "button";
+      again.href = location.href;
+      again.textContent = "Sign in again";
+      acts.className = "acts";
+      acts.replaceChildren(again);
+      section.append(acts);
     }
 
     function stop() {
