@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.special import bdtr
 
-from workbench.domain.intervals import Z
+from workbench.domain.intervals import Z, wilson
 from workbench.reports.panel import Finding, Tone
 from workbench.reports.statistics.ranks import area_interval
 from workbench.reports.units import Unit
@@ -93,7 +93,15 @@ def short_verdict(content: Mapping[str, Any]) -> str:
             return "overconfident"
         return "underconfident" if high is not None and high < 0 else "not calibrated"
     narrow = low is not None and high is not None and low >= -TOLERANCE and high <= TOLERANCE
-    return "calibrated" if narrow and error["floor_high"] <= TOLERANCE else "not shown"
+    close = narrow and error["floor_high"] <= TOLERANCE and _surely_right(content)
+    return "calibrated" if close else "not shown"
+
+
+def _surely_right(content: Mapping[str, Any]) -> bool:
+    """Whether accuracy is surely near the confidence, also where all are right and nothing varies."""
+    n = content["n"]
+    least = wilson(n - content["wrong"], n).low
+    return bool(content["confidence"] - least <= TOLERANCE)
 
 
 def verdict(content: Mapping[str, Any]) -> Finding:

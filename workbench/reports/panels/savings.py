@@ -7,6 +7,7 @@ from workbench.reports.against import Pair, pair
 from workbench.reports.apart import BETTER, NOT_SHOWN, TWO_SAMPLES, WORSE, Apart, apart
 from workbench.reports.arms import Sides, side_by_side
 from workbench.reports.bought import random_by_round
+from workbench.reports.older import NOT_KEPT
 from workbench.reports.outlook import accuracies
 from workbench.reports.panel import Finding, Reading, Table, Tone, View
 from workbench.reports.saved import Measures, Saved, caveats, savings
@@ -88,10 +89,7 @@ def _no_predictions(facts: Facts) -> str:
     if not measured:
         return "nothing is measured yet; type `workbench round ask`, then `workbench round tell`"
     if any(metric.split == "test" for _, metric in facts.points.metrics()):
-        return (
-            "these rounds were closed by a version that did not keep predictions item by item; from now on "
-            "they are kept"
-        )
+        return NOT_KEPT
     return "there are no held-out items; `workbench pool add PATH --label COLUMN --test-share 0.2` adds some"
 
 
@@ -156,8 +154,10 @@ def _pool(unbiased: Sequence[Unbiased]) -> list[Finding]:
 def _on_pool(row: Unbiased, by: str) -> Finding:
     if row.accuracy is None:
         share = in_words(row.represented, Unit.SHARE, n=row.n)
-        words = f"Not shown: the accuracy on the pool by {by}, as they stand for {share} of it; the rest was "
-        return Finding(f"{words}too unlikely to be drawn.", Tone.UNKNOWN)
+        why = f"they stand for {share} of it; the rest was too unlikely to be drawn"
+        if row.represented > 1:
+            why = "one that was hardly likely to be drawn weighs more than all others"
+        return Finding(f"Not shown: the accuracy on the pool by {by}, as {why}.", Tone.UNKNOWN)
     said = interval(row.accuracy, row.low, row.high, Unit.SHARE, n=row.n)
     of = "in the mean of its rounds" if row.rounds == ALL else f"in round {row.rounds}"
     return Finding(f"On the pool, by {by}: {said} right, {of}, before the model learnt from them.")

@@ -17,7 +17,8 @@ and the larger one holds. It gives the number of random items that would have be
 interval.
 
 The weights have a mean of 1. Where that of the drawn ones is far below, most of the pool was so unlikely to
-be drawn that nothing is known of it: ``represented`` says how much the drawn items stand for.
+be drawn that nothing is known of it: ``represented`` says how much the drawn items stand for. Where it is far
+above, one item that was hardly likely to be drawn decides alone.
 """
 
 from typing import NamedTuple
@@ -29,8 +30,8 @@ from scipy.special import expit, logit, stdtrit
 from workbench.reports.statistics.bootstrap import Bounds, Floats
 from workbench.reports.statistics.proportions import wilson_reaching
 
-#: Below this represented share nothing is shown.
-LEAST_REPRESENTED = 0.5
+#: Below and above these represented shares nothing is shown.
+LEAST_REPRESENTED, MOST_REPRESENTED = 0.5, 2.0
 #: One drawn item is never worth more than so many random ones.
 MOST_WORTH = 5.0
 #: Prior on the slope of the logistic line, and steps to find it.
@@ -51,8 +52,8 @@ class Weighed(NamedTuple):
 
     @property
     def shown(self) -> bool:
-        """Whether the drawn items stand for enough of the pool."""
-        return self.represented >= LEAST_REPRESENTED
+        """Whether the drawn items stand for enough of the pool, and none of them for most of it."""
+        return LEAST_REPRESENTED <= self.represented <= MOST_REPRESENTED
 
 
 def weights(proposal_M: Floats, pool: int) -> Floats:
@@ -167,5 +168,6 @@ def together(found: list[Weighed], level: float) -> Weighed:
     plain = sum(one.effective for one in found)
     effective = max(spread / variance if variance > 0 else plain, 1.0)
     low, high = _band(accuracy, effective, int(n_K.sum()), level)
-    represented = float(share_K @ [one.represented for one in found])
+    # A round that one unlikely item decides makes up for none that stands for little.
+    represented = float(share_K @ [min(one.represented, MOST_REPRESENTED) for one in found])
     return Weighed(accuracy, low, high, int(n_K.sum()), variance, effective, represented)

@@ -149,8 +149,13 @@ def test_the_law_that_continues_the_agreement_is_the_one_that_independent_noise_
     assert samples_needed(_convergence(None, {100: 0.8})) == 400
 
 
-def _content(p: float, low: float, high: float, floor: float) -> dict[str, Any]:
+def _content(
+    p: float, low: float, high: float, floor: float, *, n: int = 1000, wrong: int = 80
+) -> dict[str, Any]:
     return {
+        "n": n,
+        "wrong": wrong,
+        "confidence": 1 - wrong / n + (low + high) / 2,
         "overconfidence": {"value": (low + high) / 2, "low": low, "high": high},
         "ece_equal_mass": {"value": 0.03, "floor": floor / 2, "floor_high": floor, "p": p},
     }
@@ -165,6 +170,9 @@ def _content(p: float, low: float, high: float, floor: float) -> dict[str, Any]:
         (_content(0.30, -0.02, 0.02, 0.04), "calibrated"),
         (_content(0.30, -0.02, 0.02, 0.06), "not shown"),
         (_content(0.30, -0.02, 0.06, 0.04), "not shown"),
+        (_content(0.30, -0.001, 0.001, 0.001, n=12, wrong=0), "not shown"),
+        (_content(0.30, -0.001, 0.001, 0.001, n=60, wrong=0), "not shown"),
+        (_content(0.30, -0.001, 0.001, 0.001, n=90, wrong=0), "calibrated"),
     ],
 )
 def test_the_verdict_needs_the_error_its_floor_and_the_gap(content: dict[str, Any], verdict: str) -> None:

@@ -79,6 +79,17 @@ def test_draws_that_stand_for_little_of_the_pool_are_not_shown() -> None:
     assert not found.shown
 
 
+def test_an_unlikely_item_that_outweighs_all_others_is_not_shown_and_makes_up_for_no_other_round() -> None:
+    """A real round: one item of two hundred times the usual weight, and eleven rounds of likely ones."""
+    likely = weigh(np.ones(12), np.linspace(60, 10, 12) / 1330, 1330, 0.9)
+    one = weigh(np.ones(12), np.r_[1e-5, np.full(11, 0.02)], 1330, 0.9)
+    assert likely is not None
+    assert one is not None
+    assert one.represented > 2
+    assert not one.shown
+    assert not together([one, *[likely] * 11], 0.9).shown
+
+
 def test_one_label_says_nothing() -> None:
     assert weigh(np.array([1.0]), np.array([0.1]), 10, 0.9) is None
     assert weigh(np.ones(3), np.full(3, 0.1), 10, 0.9, known_M=np.array([True, False, False])) is None
