@@ -71,7 +71,6 @@ class World:
                 },
                 facts.answers.all(),
                 facts.labels.all(),
-                sorted(facts.labels.by_class().items()),
                 facts.terms.now(),
                 facts.trail.events(Wanted()),
             ]

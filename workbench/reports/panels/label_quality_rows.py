@@ -93,20 +93,20 @@ class CorrectionRow:
 
 def method_rows(facts: Facts) -> list[Row]:
     """One row a method, by name."""
-    standing, answers = facts.labels.standing, facts.labels.answers_by_method()
+    standing = facts.labels.standing
     agreed = standing.statuses_L == STATUSES.index(LabelStatus.AGREED)
     conflict = standing.statuses_L == STATUSES.index(LabelStatus.CONFLICT)
     rows = []
     for code, method in enumerate(standing.methods):
         here = standing.methods_L == code
-        sure = np.sort(standing.confidences_L[here & agreed])
+        sure, answers = np.sort(standing.confidences_L[here & agreed]), standing.answers_L[here & agreed]
         rows.append(
             Row(
                 method=method,
                 agreed=len(sure),
                 conflicts=int((here & conflict).sum()),
                 withdrawn=int((here & ~agreed & ~conflict).sum()),
-                answers=answers.get(method, 0) / len(sure) if len(sure) else None,
+                answers=float(answers.mean()) if len(sure) else None,
                 confidence=float(sure.mean()) if len(sure) else None,
                 doubts=float((1 - sure).sum()) if len(sure) else None,
             )

@@ -40,6 +40,7 @@ class Standing:
         values: Every label that occurs, an empty one where there is none; ``values_L`` is the place in it.
         methods: How they were decided; ``methods_L`` likewise.
         statuses_L: The place in ``STATUSES``.
+        answers_L: On how many answers each rests.
     """
 
     values: tuple[str, ...]
@@ -49,6 +50,7 @@ class Standing:
     methods_L: Ints
     statuses_L: Ints
     confidences_L: Floats
+    answers_L: Ints
 
 
 class Picked(NamedTuple):
@@ -85,16 +87,6 @@ class LabelFacts:
             found.update({one.item_id: one for one in self._labels(where, item.c.id)})
         return found
 
-    def by_class(self) -> dict[str, int]:
-        """How many items have each class as their agreed label."""
-        rows = self._moment.connection.execute(
-            sa.select(label.c.value, sa.func.count().label("n"))
-            .join(item, item.c.id == label.c.item_id)
-            .where(self._moment.labels(), label.c.status == LabelStatus.AGREED)
-            .group_by(label.c.value)
-        )
-        return {row.value: row.n for row in rows}
-
     @cached_property
     def standing(self) -> Standing:
         """Every label in force, in one reading and without a row for each."""
@@ -106,6 +98,7 @@ class LabelFacts:
             "methods": packed_words(connection, label.c.method),
             "statuses": packed(connection, status),
             "confidences": packed_floats(connection, label.c.confidence),
+            "answers": packed(connection, sa.func.json_array_length(label.c.annotations)),
         }
         row = connection.execute(
             sa.select(*(column.label(name) for name, column in columns.items()))
@@ -124,17 +117,8 @@ class LabelFacts:
             methods_L=methods.codes_N[order],
             statuses_L=ints(row.statuses)[order],
             confidences_L=floats(row.confidences)[order],
+            answers_L=ints(row.answers)[order],
         )
-
-    def answers_by_method(self) -> dict[str, int]:
-        """On how many answers the agreed labels of each method rest, together."""
-        rows = self._moment.connection.execute(
-            sa.select(label.c.method, sa.func.sum(sa.func.json_array_length(label.c.annotations)).label("n"))
-            .join(item, item.c.id == label.c.item_id)
-            .where(self._moment.labels(), label.c.status == LabelStatus.AGREED)
-            .group_by(label.c.method)
-        )
-        return {row.method: int(row.n) for row in rows}
 
     def doubtful(self, most: int) -> list[Label]:
         """The labels in most doubt, without those that were taken back; by item key where they are even."""
