@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from workbench.domain.records import Reason, Selection
+from workbench.reports.older import as_they_stood
 from workbench.reports.panel import Finding, Reading, Table, View
 from workbench.reports.panels import batch_charts as charts
 from workbench.reports.panels import batch_words as words
@@ -53,6 +54,7 @@ def _read(facts: Facts, one: RoundThen, known: list[RoundRow]) -> Reading:
     return Reading(
         findings=(
             words.picked(one, means),
+            *as_they_stood(facts, one.number),
             *words.scores(means),
             *words.redundancy(means),
             words.order(order),

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from workbench.reports.older import NOT_KEPT, kept_nothing
 from workbench.reports.panel import Finding, Reading, Table, View
 from workbench.reports.panels import calibration_charts as charts
 from workbench.reports.panels import calibration_words as words
@@ -121,8 +122,9 @@ class Calibration:
         ]
         samples = _newest(facts.diagnostics.all("convergence"), "rows")
         newest = history[-1].content if history else None
+        nothing = f"Calibration is not shown: {NOT_KEPT}." if kept_nothing(facts) else NOTHING
         return Reading(
-            findings=tuple(_findings(history, samples)),
+            findings=tuple(_findings(history, samples, nothing)),
             tables=_tables(newest, samples, history),
             charts=(*charts.of_newest(newest), *charts.convergence(samples), *charts.by_round(history)),
         )
@@ -132,14 +134,16 @@ def _newest(found: list[Diagnostic], key: str) -> Mapping[str, Any] | None:
     return next((one.content for one in reversed(found) if key in one.content), None)
 
 
-def _findings(history: list[Diagnostic], samples: Mapping[str, Any] | None) -> Iterator[Finding]:
+def _findings(
+    history: list[Diagnostic], samples: Mapping[str, Any] | None, nothing: str
+) -> Iterator[Finding]:
     if history:
         newest = history[-1].content
         yield words.verdict(newest)
         yield words.ranking(newest)
         yield words.temperature(newest)
     else:
-        yield words.unknown(NOTHING)
+        yield words.unknown(nothing)
     if samples is not None:
         yield words.samples(samples)
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 from workbench.domain.intervals import wilson
+from workbench.reports.older import kept_nothing
 from workbench.reports.panel import Reading, Table, View
 from workbench.reports.panels import coverage_charts as charts
 from workbench.reports.panels import coverage_map
@@ -31,7 +32,7 @@ class Coverage:
         sources = _sources(facts, newest[1] if newest else None)
         return Reading(
             findings=(
-                *words.of_classes(rows, floor),
+                *words.of_classes(rows, floor, kept=not kept_nothing(facts)),
                 *words.of_sources(sources),
                 *coverage_map.finding(seen),
             ),

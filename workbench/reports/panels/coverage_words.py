@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from workbench.reports.older import NOT_KEPT
 from workbench.reports.panel import Finding, Tone
 from workbench.reports.panels.coverage_rows import Row, SourceRow
 from workbench.reports.statistics.classes import Measured
@@ -35,9 +36,11 @@ def predicted_in_pool(facts: Facts) -> dict[str, float]:
     return {name: n / total for name, n in zip(facts.project.classes, counts, strict=True)}
 
 
-def of_classes(rows: Sequence[Row], floor: float | None) -> Iterator[Finding]:
-    """Which classes lack labels."""
-    if not any(row.recall is not None for row in rows):
+def of_classes(rows: Sequence[Row], floor: float | None, *, kept: bool) -> Iterator[Finding]:
+    """Which classes lack labels; ``kept`` is whether what was measured was kept."""
+    if not kept:
+        yield Finding(f"Which class lacks labels is not shown: {NOT_KEPT}.", Tone.UNKNOWN)
+    elif not any(row.recall is not None for row in rows):
         yield _nothing(rows)
     elif floor is not None:
         yield from _lacking(rows, floor)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from workbench.reports.older import as_they_stood
 from workbench.reports.panel import Finding, Reading, Table, Tone, View
 from workbench.reports.panels import integrity_rows as rows
 from workbench.storage.facts.facts import Facts
@@ -46,7 +47,7 @@ class Integrity:
                 empty="Nothing has happened yet.",
             ),
         )
-        return Reading(findings=(_summary(checks), *_details(checks)), tables=tables)
+        return Reading(findings=(_summary(checks), *_details(checks), *as_they_stood(facts)), tables=tables)
 
 
 def _summary(checks: Sequence[rows.Row]) -> Finding:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from workbench.reports.chart import Axis, Chart, Line, Role
 from workbench.reports.decision import Heard, heard, named
 from workbench.reports.kept_forecast import FORECAST
+from workbench.reports.older import RULES_NOT_ASKED
 from workbench.reports.outlook import LEVEL
 from workbench.reports.panel import Finding, Reading, Table, Tone, View
 from workbench.reports.stopping_record import Judged, Says
@@ -15,6 +16,7 @@ from workbench.storage.facts.diagnostics import Diagnostic
 from workbench.storage.facts.facts import Facts
 
 HUNDRED = 100
+NOT_ASKED = "No stopping rule was asked yet: that is done, and kept, whenever a round closes."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +44,7 @@ class Stopping:
         asked = heard(facts)
         chart = _gain_chart(facts.diagnostics.all(FORECAST), facts.terms.now().currency)
         return Reading(
-            findings=(*_findings(asked),),
+            findings=(*_findings(asked, closed=bool(facts.points.curve())),),
             tables=(
                 Table(
                     name="stopping",
@@ -74,9 +76,9 @@ def _row(one: Judged, number: int | None) -> Row:
     )
 
 
-def _findings(asked: Heard) -> list[Finding]:
+def _findings(asked: Heard, *, closed: bool) -> list[Finding]:
     if not asked.rules:
-        words = "No stopping rule was asked yet: that is done, and kept, whenever a round closes."
+        words = RULES_NOT_ASKED if closed else NOT_ASKED
         return [Finding(words, Tone.UNKNOWN), *_reached(asked.limits)]
     said = {says: [one.rule for one in asked.rules if one.says is says] for says in Says}
     parts = [f"{len(rules)} say {says} ({named(rules)})" for says, rules in said.items() if rules]
