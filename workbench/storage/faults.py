@@ -22,11 +22,19 @@ NOT_READY = (
     "connection slots",
     "terminat",
 )
+#: What comes out of a database's driver, or of waiting for a connection to it.
+ERRORS = (sa.exc.DBAPIError, sa.exc.TimeoutError)
+ALL_IN_USE = (
+    "All connections of this process to the database are in use: it does not answer, or too much is asked "
+    "of it at once. Try again in a moment."
+)
 RESUME = "Nothing that was written before is lost. Type `workbench round resume`"
 
 
-def problem_of(error: sa.exc.DBAPIError) -> DatabaseProblem:
+def problem_of(error: sa.exc.DBAPIError | sa.exc.TimeoutError) -> DatabaseProblem:
     """Put an error of the database in words; a ``DatabaseAway`` where trying again may be enough."""
+    if isinstance(error, sa.exc.TimeoutError):
+        return DatabaseAway(ALL_IN_USE)
     said = str(error.orig).strip()
     cause = said.splitlines()[0] if said else type(error).__name__
     kind = DatabaseAway if passes(error) else DatabaseProblem

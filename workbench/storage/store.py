@@ -18,7 +18,7 @@ from workbench.storage.crowd import Crowd
 from workbench.storage.engine import file_of, make_engine, reading_options, server_time
 from workbench.storage.evidence import Evidence
 from workbench.storage.facts.facts import Facts
-from workbench.storage.faults import problem_of
+from workbench.storage.faults import ERRORS, problem_of
 from workbench.storage.patience import patiently
 from workbench.storage.pool import Pool
 from workbench.storage.projects import Projects
@@ -219,7 +219,7 @@ class Store:
         self._open.here = True
         try:
             yield
-        except sa.exc.DBAPIError as error:
+        except ERRORS as error:
             raise problem_of(error) from error
         finally:
             self._open.here = False
@@ -232,7 +232,7 @@ class Store:
         """
         try:
             revisions.check(self.engine)
-        except sa.exc.DBAPIError as error:
+        except ERRORS as error:
             raise problem_of(error) from error
 
     def upgrade(self) -> revisions.RevisionStatus:
@@ -243,7 +243,7 @@ class Store:
         """
         try:
             return revisions.upgrade(self.engine)
-        except sa.exc.DBAPIError as error:
+        except ERRORS as error:
             raise problem_of(error) from error
 
     def status(self) -> revisions.RevisionStatus:
@@ -254,7 +254,7 @@ class Store:
         """
         try:
             return revisions.status(self.engine)
-        except sa.exc.DBAPIError as error:
+        except ERRORS as error:
             raise problem_of(error) from error
 
     def close(self) -> None:

@@ -15,6 +15,7 @@ from workbench.domain.roles import Role
 from workbench.web.api import acting as acting_api
 from workbench.web.api import reading
 from workbench.web.api.problems import PROBLEMS, bearer
+from workbench.web.crowd import ALIVE, NobodyWaitsForever
 from workbench.web.desk import Desk
 from workbench.web.errors import NoTraces, explain_all
 from workbench.web.pages import (
@@ -71,7 +72,12 @@ def create_app(desk: Desk, *, more: Sequence[BaseRoute] = ()) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url="/api/openapi.json",
-        middleware=[Middleware(SafeHeaders), Middleware(NoTraces), Middleware(SmallBodies)],
+        middleware=[
+            Middleware(SafeHeaders),
+            Middleware(NoTraces),
+            Middleware(NobodyWaitsForever),
+            Middleware(SmallBodies),
+        ],
     )
     app.state.desk = desk
     explain_all(app)
@@ -82,12 +88,13 @@ def create_app(desk: Desk, *, more: Sequence[BaseRoute] = ()) -> FastAPI:
         app.include_router(router, dependencies=guard)
     for router in API:
         app.include_router(router, dependencies=[Security(bearer), *guard], responses=PROBLEMS)
-    app.add_api_route("/health", _health, include_in_schema=False)
+    app.add_api_route(ALIVE, _health, include_in_schema=False)
     # Compressed here alone: pages hold secrets, whose length must not tell of them.
     app.mount("/static", GZipMiddleware(StaticFiles(directory=STATIC)), name="static")
     app.router.routes.extend(more)
     return app
 
 
-def _health() -> PlainTextResponse:
+async def _health() -> PlainTextResponse:
+    # In no thread: whoever watches this process learns that it lives, whatever a database does.
     return PlainTextResponse("ok")

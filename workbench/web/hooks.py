@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
@@ -48,7 +49,7 @@ def hook_app(
     """The application that labelers call, at ``/hooks/label-studio/`` and a project's uid or name.
 
     Args:
-        hooks: Gives the projects that can be called now; asked at each call, so it must be quick.
+        hooks: Gives the projects that can be called now; asked at each call, in another thread.
         wake: Called after it was written down that a project is to be read, in another thread.
         patience: How many seconds a body may take to arrive.
     """
@@ -56,7 +57,8 @@ def hook_app(
     pending: set[tuple[int, int]] = set()
 
     async def called(request: Request) -> Response:
-        hook = _find(hooks(), str(request.path_params["name"]))
+        # In a thread: a database that does not answer must not stop everything else that is served.
+        hook = _find(await run_in_threadpool(hooks), str(request.path_params["name"]))
         expected = (hook.secret if hook else None) or nobody
         given = request.headers.get(SECRET_HEADER, "")
         if not _same(given, expected) or hook is None:

@@ -7,9 +7,10 @@ piles up for it, and nobody else waits for it.
 import asyncio
 import secrets
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias, TypeVar
 
 from starlette.concurrency import run_in_threadpool
 
@@ -24,7 +25,10 @@ LONGEST_SECONDS = 300.0
 #: A database that has not answered for so long is said to be away.
 PATIENCE_SECONDS = 5.0
 MOST_LISTENERS, MOST_OF_ONE = 400, 150
+#: Listeners and readers that wait for the database at once: pages have threads left, however many listen.
+AT_ONCE = 8
 RETRY_MILLISECONDS = 2000
+T = TypeVar("T")
 
 
 class TooMany(Refusal):
@@ -59,6 +63,7 @@ class Feed:
 
     read: Read
     leaving: Callable[[], bool] = lambda: False
+    turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
     listeners: int = 0
     newest: News | None = None
     reader: asyncio.Task[None] | None = None
@@ -69,7 +74,7 @@ class Feed:
     async def follow(self) -> None:
         """Read again and again; what is the same as before is no news."""
         while not self.leaving():
-            reading = asyncio.ensure_future(run_in_threadpool(self.read))
+            reading = asyncio.ensure_future(_in_turn(self.turns, self.read))
             if not (await asyncio.wait({reading}, timeout=PATIENCE_SECONDS))[0]:
                 await self._say(AWAY)
             # The database is away, or the project is gone: whoever looks is told, until it is back.
@@ -111,7 +116,10 @@ class Live:
     #: Set from anywhere when the dashboard is told to stop: every stream ends by itself.
     leaving: threading.Event = field(default_factory=threading.Event)
     _feeds: dict[Key, Feed] = field(default_factory=dict)
+    _seated: int = 0
     _of_one: dict[str, int] = field(default_factory=dict)
+    _reading: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+    _asking: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
     @property
     def listeners(self) -> int:
@@ -123,39 +131,52 @@ class Live:
         """How many projects are read now."""
         return sum(feed.reader is not None and not feed.reader.done() for feed in self._feeds.values())
 
-    def check(self, who: str) -> None:
-        """Refuse one more listener where there are too many.
+    @contextmanager
+    def seat(self, who: str) -> Iterator[None]:
+        """A place among the listeners, inside the block: counted where it is asked for, so none too many.
 
         Raises:
-            TooMany: There are, of all or of this one.
+            TooMany: There are enough, of all or of this one.
         """
-        if self.listeners >= MOST_LISTENERS or self._of_one.get(who, 0) >= MOST_OF_ONE:
+        if self._seated >= MOST_LISTENERS or self._of_one.get(who, 0) >= MOST_OF_ONE:
             raise TooMany(
                 "Too many pages watch already. This one can be looked at, and brought up to date by hand.",
                 headers={"Retry-After": "30"},
             )
+        self._seated += 1
+        self._of_one[who] = self._of_one.get(who, 0) + 1
+        try:
+            yield
+        finally:
+            self._seated -= 1
+            self._of_one[who] -= 1
+            if not self._of_one[who]:
+                del self._of_one[who]
 
     async def listen(
-        self, key: Key, who: str, read: Read, seen: str | None, may: May = everybody
+        self, key: Key, read: Read, seen: str | None, may: May = everybody
     ) -> AsyncIterator[bytes]:
         """Everything that is new, as server-sent events, until the listener leaves, may not, or it is long.
 
         Args:
             may: Asked before anything is said: keys are revoked, sessions end.
         """
-        feed = self._feeds.setdefault(key, Feed(read, self.leaving.is_set))
-        feed.listeners += 1
-        self._of_one[who] = self._of_one.get(who, 0) + 1
-        if feed.reader is None or feed.reader.done():
-            feed.reader = asyncio.create_task(feed.follow())
+        feed = self._feed(key, read)
         loop = asyncio.get_running_loop()
         end = loop.time() + LONGEST_SECONDS
+        asked: asyncio.Future[bool] | None = None
         try:
             yield f"retry: {RETRY_MILLISECONDS}\n\n".encode()
             while loop.time() < end and not self.leaving.is_set():
                 news = await feed.after(seen)
-                if not await run_in_threadpool(may):
+                asked = asked or asyncio.ensure_future(_in_turn(self._asking, may))
+                if not (await asyncio.wait({asked}, timeout=PATIENCE_SECONDS))[0]:
+                    # Nobody knows whether this one may hear it; that the database is away, everybody may.
+                    yield f"data: {AWAY}\n\n".encode("ascii")
+                    continue
+                if not asked.result():
                     return
+                asked = None
                 if news is None:
                     yield b": still here\n\n"
                 else:
@@ -163,15 +184,27 @@ class Live:
                     # JSON in one line of plain letters: nothing in it can end the entry.
                     yield f"id: {news.id}\ndata: {news.data}\n\n".encode("ascii")
         finally:
-            self._leave(key, who)
+            if asked is not None:
+                asked.cancel()
+            self._leave(key)
 
-    def _leave(self, key: Key, who: str) -> None:
+    def _feed(self, key: Key, read: Read) -> Feed:
+        feed = self._feeds.setdefault(key, Feed(read, self.leaving.is_set, self._reading))
+        feed.listeners += 1
+        if feed.reader is None or feed.reader.done():
+            feed.reader = asyncio.create_task(feed.follow())
+        return feed
+
+    def _leave(self, key: Key) -> None:
         feed = self._feeds[key]
         feed.listeners -= 1
-        self._of_one[who] -= 1
-        if not self._of_one[who]:
-            del self._of_one[who]
         if not feed.listeners:
             if feed.reader is not None:
                 feed.reader.cancel()
             del self._feeds[key]
+
+
+async def _in_turn(turns: asyncio.Semaphore, ask: Callable[[], T]) -> T:
+    """What a thread finds out, a few at a time."""
+    async with turns:
+        return await run_in_threadpool(ask)

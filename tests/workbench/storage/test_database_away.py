@@ -30,6 +30,22 @@ REFUSE_TWICE = (
 )
 
 
+@pytest.mark.parametrize("ask", [Store.check, Store.settled, lambda store: store.read().__enter__()])
+def test_a_process_that_has_no_connection_left_is_told_so_in_words(
+    tmp_path: Path, ask: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_store(f"sqlite:///{tmp_path / 'workbench.db'}")
+    store.upgrade()
+    monkeypatch.setattr(store.engine.pool, "_timeout", 0.01)
+    taken = [store.engine.connect() for _ in range(15)]
+    with pytest.raises(DatabaseAway, match="All connections of this process"):
+        ask(store)
+    for connection in taken:
+        connection.close()
+    store.check()
+    store.close()
+
+
 def _project(tx: Transaction, name: str = "digits") -> Project:
     return tx.projects.ensure(name, kind=TaskKind.IMAGE, classes=("a", "b"), seed=1)
 

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import shutil
+import threading
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -12,13 +13,15 @@ import pytest
 
 from tests.workbench.web.sites import FILLED, MadeSite, served, show
 from workbench.domain.roles import Role
-from workbench.web import live
+from workbench.storage.store import Store
+from workbench.web import crowd, live
 from workbench.web.app import create_app
 from workbench.web.desk import Desk
 from workbench.web.security import bodies
 from workbench.web.security.access import COOKIE
 from workbench.web.security.limits import MOST_A_MINUTE
 from workbench.web.security.secrets import digest
+from workbench.web.site import Site
 
 
 def ask_from(site: MadeSite, address: str, path: str = "/", **headers: str) -> httpx.Response:
@@ -188,3 +191,35 @@ def test_whoever_is_still_welcome_goes_on_hearing(
         httpx.stream("GET", f"{base}{guarded_site.filled}/live/events", headers=head) as answer,
     ):
         assert "".join(itertools.islice(answer.iter_text(), 8)).count(": still here") >= 5
+
+
+def test_while_every_thread_waits_whoever_comes_is_told_so_and_the_process_is_seen_to_live(
+    own_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crowd, "PATIENCE_SECONDS", 0.3)
+    site, frozen = show(own_folder), threading.Event()
+    real = Site.stores
+
+    def stores(served: Site) -> list[Store]:
+        frozen.wait(30)
+        return real(served)
+
+    monkeypatch.setattr(Site, "stores", stores)
+
+    async def crowded() -> list[httpx.Response]:
+        transport = httpx.ASGITransport(app=site.app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost", timeout=30) as client:
+            client.cookies.set(COOKIE, "anything")
+            waiting = [asyncio.create_task(client.get("/")) for _ in range(60)]
+            # Forty have a thread and wait in it; the others are refused.
+            refused = await next(iter(asyncio.as_completed(waiting)))
+            alive = await client.get("/health")
+            frozen.set()
+            rest = await asyncio.gather(*waiting)
+            return [alive, refused, *rest]
+
+    alive, refused, *rest = asyncio.run(crowded())
+    assert alive.text == "ok"
+    assert refused.status_code == 503
+    assert "does not answer" in refused.text
+    assert {answer.status_code for answer in rest} == {200, 503}

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -206,6 +207,28 @@ def test_a_call_that_can_not_be_noted_is_as_if_it_was_lost(desk: Desk) -> None:
     desk.hook = Hook(store=Locked(), project=desk.hook.project, secret=SECRET)  # type: ignore[arg-type]
     assert desk.call().status_code == 202
     assert (desk.noted, desk.woken) == (False, [])
+
+
+def test_a_database_that_does_not_answer_stops_nothing_else_that_is_served(desk: Desk) -> None:
+    frozen = threading.Event()
+
+    def hooks() -> list[Hook]:
+        frozen.wait(20)
+        return [desk.hook]
+
+    app = hook_app(hooks, lambda: None)
+
+    async def call() -> int:
+        transport = httpx.ASGITransport(app=app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://desk") as client:
+            calling = asyncio.create_task(client.post(desk.path, content=BODY, headers=HEADERS))
+            # Only a loop that is not held up comes to the next line.
+            await asyncio.sleep(0.01)
+            assert not calling.done()
+            frozen.set()
+            return (await calling).status_code
+
+    assert asyncio.run(call()) == 202
 
 
 def test_doubled_calls_are_answered_and_noted_together(desk: Desk) -> None:

@@ -6,11 +6,12 @@ import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import aclosing, closing, contextmanager
+from contextlib import ExitStack, aclosing, closing, contextmanager
 from typing import Any
 
 import pytest
 import uvicorn
+from starlette.concurrency import run_in_threadpool
 
 from tests.faults.little_project import prepare
 from tests.workbench.web.little_desk import LittleDesk
@@ -57,7 +58,7 @@ async def _next(stream: AsyncIterator[bytes]) -> tuple[str, int]:
 def test_a_hundred_listeners_hear_every_state_from_one_reader() -> None:
     async def watch() -> None:
         live, said = Live(), Said()
-        streams = [live.listen(KEY, f"page {n}", said, None) for n in range(100)]
+        streams = [live.listen(KEY, said, None) for n in range(100)]
         firsts = await asyncio.gather(*map(_next, streams))
         assert len(set(firsts)) == 1
         assert (live.listeners, live.readers) == (100, 1)
@@ -81,7 +82,7 @@ def test_a_hundred_listeners_hear_every_state_from_one_reader() -> None:
 def test_whoever_is_slow_misses_what_was_in_between_and_holds_nobody_up() -> None:
     async def watch() -> None:
         live, said = Live(), Said()
-        slow, quick = live.listen(KEY, "slow", said, None), live.listen(KEY, "quick", said, None)
+        slow, quick = live.listen(KEY, said, None), live.listen(KEY, said, None)
         await asyncio.gather(_next(slow), _next(quick))
         for value in range(1, 30):
             said.value = value
@@ -95,15 +96,15 @@ def test_whoever_is_slow_misses_what_was_in_between_and_holds_nobody_up() -> Non
 def test_who_comes_back_is_not_told_again_what_is_known() -> None:
     async def watch() -> None:
         live, said = Live(), Said()
-        async with aclosing(live.listen(KEY, "stays", said, None)) as stays:  # type: ignore[type-var]
+        async with aclosing(live.listen(KEY, said, None)) as stays:  # type: ignore[type-var]
             seen, _ = await _next(stays)
-            again = live.listen(KEY, "returns", said, seen)
+            again = live.listen(KEY, said, seen)
             assert await anext(again) == b"retry: 2000\n\n"
             assert await anext(again) == b": still here\n\n", "silence is broken for the sake of proxies"
             said.value = 7
             assert (await _next(again))[1] == 7
             await again.aclose()  # type: ignore[attr-defined]
-            stranger = live.listen(KEY, "odd", said, "another-9")
+            stranger = live.listen(KEY, said, "another-9")
             assert (await _next(stranger))[1] == 7
             await stranger.aclose()  # type: ignore[attr-defined]
 
@@ -120,7 +121,7 @@ def test_a_database_that_is_away_ends_no_stream_and_is_said_to_be(
 
     async def watch() -> None:
         live, said = Live(), Said()
-        async with aclosing(live.listen(KEY, "one", said, None)) as stream:  # type: ignore[type-var]
+        async with aclosing(live.listen(KEY, said, None)) as stream:  # type: ignore[type-var]
             await _next(stream)
             said.broken = True
             reads = said.reads
@@ -145,7 +146,7 @@ def test_a_stream_ends_after_a_while_so_that_rights_are_looked_at_again(
 
     async def watch() -> None:
         live = Live()
-        pieces = [piece async for piece in live.listen(KEY, "one", Said(), None)]
+        pieces = [piece async for piece in live.listen(KEY, Said(), None)]
         assert pieces[0].startswith(b"retry")
         assert live.listeners == 0
 
@@ -155,7 +156,7 @@ def test_a_stream_ends_after_a_while_so_that_rights_are_looked_at_again(
 def test_a_dashboard_that_is_told_to_stop_ends_every_stream() -> None:
     async def watch() -> None:
         live = Live()
-        streams = [live.listen(KEY, f"page {n}", Said(), None) for n in range(5)]
+        streams = [live.listen(KEY, Said(), None) for n in range(5)]
         await asyncio.gather(*map(_next, streams))
         live.leaving.set()
         rests = [[piece async for piece in stream] for stream in streams]
@@ -168,20 +169,48 @@ def test_a_dashboard_that_is_told_to_stop_ends_every_stream() -> None:
 def test_there_is_a_limit_for_one_and_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST_OF_ONE", 2)
     monkeypatch.setattr(module, "MOST_LISTENERS", 3)
+    live = Live()
+    with ExitStack() as seats:
+        for who in ("ada", "ada"):
+            seats.enter_context(live.seat(who))
+        with pytest.raises(TooMany), live.seat("ada"):
+            pytest.fail("a third one")
+        with live.seat("ben"), pytest.raises(TooMany), live.seat("cleo"):
+            pytest.fail("a fourth one of all")
+        seats.enter_context(live.seat("cleo"))
+    with live.seat("ada"), live.seat("ada"), live.seat("ben"):
+        pass
+
+
+def test_those_who_come_in_the_same_moment_are_counted_too(
+    desk: LittleDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_LISTENERS", 5)
+    with _served(desk) as port, ExitStack() as stack:
+        clients = [stack.enter_context(closing(_call(port, "otto"))) for _ in range(40)]
+        told = [_hear(client, b"\r\n\r\n").split()[1] for client in clients]
+        assert (told.count(b"200"), told.count(b"503")) == (5, 35)
+
+
+def test_while_nobody_knows_who_may_hear_nothing_is_told_but_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.05)
+    frozen = threading.Event()
+
+    def may() -> bool:
+        return frozen.wait(20)
 
     async def watch() -> None:
         live, said = Live(), Said()
-        streams = [live.listen(KEY, who, said, None) for who in ("ada", "ada", "ben")]
-        await asyncio.gather(*map(_next, streams[:2]))
-        with pytest.raises(TooMany):
-            live.check("ada")
-        live.check("ben")
-        await _next(streams[2])
-        with pytest.raises(TooMany):
-            live.check("cleo")
+        streams = [live.listen(KEY, said, None, may) for _ in range(60)]
+        pieces = [await asyncio.gather(*map(anext, streams)) for _ in range(3)]
+        assert {piece for row in pieces[1:] for piece in row} == {f"data: {module.AWAY}\n\n".encode()}
+        # Sixty wait, and others have threads all the same.
+        async with asyncio.timeout(10):
+            assert await asyncio.gather(*(run_in_threadpool(lambda: 1) for _ in range(20))) == [1] * 20
+        frozen.set()
+        assert {value for _, value in await asyncio.gather(*map(_next, streams))} == {0}
         for stream in streams:
             await stream.aclose()  # type: ignore[attr-defined]
-        live.check("ada")
 
     asyncio.run(watch())
 
@@ -268,7 +297,7 @@ def test_what_is_streamed_is_one_line_of_plain_letters_whatever_people_wrote(des
 
         (place,) = desk.site.places()
         visitor = Visitor(name="otto", role=Role.OPERATOR)
-        stream: Any = desk.desk.live.listen(KEY, "x", Watcher(desk.desk, place, visitor), None)
+        stream: Any = desk.desk.live.listen(KEY, Watcher(desk.desk, place, visitor), None)
         await anext(stream)
         found: bytes = await anext(stream)
         await stream.aclose()

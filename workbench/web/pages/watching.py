@@ -1,6 +1,7 @@
 """What is going on in a project: a part of its pages, a page of its own, and a stream of every change."""
 
 import json
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, ClassVar
@@ -8,6 +9,7 @@ from typing import Annotated, ClassVar
 from fastapi import APIRouter, Header
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from workbench.domain.roles import Role
 from workbench.reports.now_page import Now, now_page
@@ -16,6 +18,7 @@ from workbench.web.desk import Desk, DeskHere
 from workbench.web.doing import Act, possible
 from workbench.web.errands import Errand
 from workbench.web.heads import Head, frame_of, head_of
+from workbench.web.live import Live
 from workbench.web.lookup import ProjectHere
 from workbench.web.pages.rounds import RoundInPath
 from workbench.web.rendering import Frame, Renderer
@@ -112,12 +115,25 @@ async def events(
 ) -> StreamingResponse:
     """Every change of it, as server-sent events."""
     who = visitor.session or f"{visitor.name} at {address_of(request)}"
-    desk.live.check(who)
     key = (id(place.store), place.project.id, visitor.sees_names)
     stream = desk.live.listen(
-        key, who, Watcher(desk, place, visitor), last_event_id, lambda: still_may(request, desk, visitor)
+        key, Watcher(desk, place, visitor), last_event_id, lambda: still_may(request, desk, visitor)
     )
-    return StreamingResponse(stream, media_type="text/event-stream", headers=STREAMED)
+    return Streamed(desk.live, who, stream)
+
+
+class Streamed(StreamingResponse):
+    """A stream while there is a seat: it is taken before the first word, and given back at the end."""
+
+    def __init__(self, live: Live, who: str, stream: AsyncIterator[bytes]) -> None:
+        super().__init__(stream, media_type="text/event-stream", headers=STREAMED)
+        self._live = live
+        self._who = who
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send what is new as long as somebody listens."""
+        with self._live.seat(self._who):
+            await super().__call__(scope, receive, send)
 
 
 @dataclass(slots=True, eq=False)
