@@ -41,7 +41,8 @@ def head_of(place: Place, at: datetime | None = None) -> Head:
         kind=str(place.project.kind),
         classes=len(place.project.classes),
         read_only=place.read_only,
-        at=f"{at:%Y-%m-%dT%H:%M:%S}" if at else "",
+        # As exact as it was asked for: all that the page leads to is of the same moment.
+        at=at.replace(tzinfo=None).isoformat() if at else "",
         groups=navigation(),
     )
 

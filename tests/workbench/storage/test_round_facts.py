@@ -56,6 +56,39 @@ def test_tasks_stand_where_their_last_move_had_brought_them(made: Store) -> None
             assert {(r, str(s)): n for r, states in found.items() for s, n in states.items()} == expected
 
 
+def test_a_page_of_a_round_counts_tasks_as_the_list_of_rounds_does(made: Store) -> None:
+    with made.engine.begin() as connection:
+        # As an upgrade leaves it: nothing is known of how old tasks moved.
+        second = sa.select(sa.func.max(t.round_.c.id) - 1).scalar_subquery()
+        old = sa.select(t.task.c.id).where(t.task.c.round_id == second)
+        connection.execute(t.task_move.delete().where(t.task_move.c.task_id.in_(old)))
+    with made.read() as tx:
+        for after in MOMENTS:
+            facts = _facts(tx, after)
+            listed = facts.rounds.tasks_by_state()
+            for one in facts.rounds.all():
+                assert facts.visits.states(one.id) == listed.get(one.id, {})
+                picks = facts.visits.picks(one.id, offset=0, limit=99)
+                assert len(picks) == facts.visits.count(one.id) == (12 if one.has_chosen else 0)
+                found = Counter(pick.task for pick in picks if pick.task)
+                assert found == (listed.get(one.id, {}) if one.has_chosen else {})
+
+
+def test_an_item_that_is_taken_out_later_is_shown_in_its_split(made: Store) -> None:
+    with made.engine.begin() as connection:
+        taken = {"split": str(Split.REMOVED), "removed_from": str(Split.POOL)}
+        values = {**taken, "removed_at": START + timedelta(days=2)}
+        connection.execute(t.item.update().where(t.item.c.split == str(Split.POOL)).values(**values))
+    with made.read() as tx:
+        picked = _facts(tx, timedelta(days=1)).visits
+        project = tx.projects.get(MADE.name)
+        assert project is not None
+        key = next(row.key for row in _all(made, t.item) if row.project_id == project.id and row.removed_at)
+        assert picked.items([key])[key].split is Split.POOL
+        assert _facts(tx, timedelta(days=3)).visits.items([key])[key].split is Split.REMOVED
+        assert _facts(tx, timedelta(days=-1)).visits.item(key) is None
+
+
 def test_a_round_shows_no_batch_before_it_has_chosen_one(made: Store) -> None:
     with made.read() as tx:
         before = _facts(tx, timedelta(minutes=1)).rounds.all()

@@ -1,10 +1,12 @@
 """Every page of every project, and that templates use nothing but what is declared."""
 
+import html
 import importlib
 import json
 import pkgutil
 import re
 from dataclasses import fields, is_dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -14,6 +16,7 @@ import pytest
 from jinja2 import meta, nodes
 
 import workbench.web
+from tests.fixtures.made_up import START
 from tests.workbench.web.sites import FILLED, HOSTILE, MadeSite
 from workbench.reports.panels.catalog import PANELS
 from workbench.web.filters import GLOBALS, STATIC
@@ -221,3 +224,31 @@ def test_what_if_begins_with_the_purchase_that_the_panel_speaks_of(open_site: Ma
     assert slider is not None
     assert f"{slider[2]} more labels" in page
     assert int(slider[2]) <= int(slider[1]) <= 5000
+
+
+def test_files_of_a_panel_are_of_what_was_chosen_on_it(open_site: MadeSite) -> None:
+    page = open_site.ask(f"{open_site.filled}/panels/batch?round=3&at=2026-03-08&whole=true").text
+    table = re.search(r'href="([^"]*/tables/batch_order\.csv[^"]*)"', page)
+    program = re.search(r'href="(/api/v1/[^"]*)"', page)
+    assert table is not None
+    assert program is not None
+    assert open_site.ask(html.unescape(table[1])).text.splitlines()[1].startswith("3,")
+    said = open_site.ask(html.unescape(program[1])).json()
+    assert said["at"].startswith("2026-03-08T23:59:59.999999")
+    assert said["findings"][0]["words"].startswith("Round 3 chose")
+
+
+def test_an_old_page_of_a_round_knows_nothing_of_what_came_later(open_site: MadeSite) -> None:
+    began = START + 3 * FILLED.every
+    moments = {hours: f"{began + timedelta(hours=hours):%Y-%m-%dT%H:%M:%S}" for hours in (0, 5, 23)}
+    pages = {
+        hours: open_site.ask(f"{open_site.filled}/rounds/3?at={at}").text for hours, at in moments.items()
+    }
+    assert "Nothing is chosen yet." in pages[0]
+    assert "<td>open</td>" in pages[5]
+    assert "<td>labeled</td>" not in pages[5]
+    assert "<td>labeled</td>" in pages[23]
+    for hours, total in ((0, 0), (5, FILLED.batch)):
+        picks = open_site.ask(f"/api/v1{open_site.filled}/rounds/3/picks?at={moments[hours]}").json()
+        assert picks["total"] == total
+        assert {pick["task"] for pick in picks["picks"]} <= {"open"}

@@ -2,14 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
 from workbench.domain.adjudication import QUEUE
-from workbench.domain.records import Annotation, Item, Label, Selection, TaskState
+from workbench.domain.records import Annotation, Item, Label, Selection, Split, TaskState
 from workbench.domain.rounds import RoundState
 from workbench.storage.annotations import BRIEF, to_label
 from workbench.storage.facts.moment import Moment
@@ -70,14 +70,16 @@ class VisitFacts:
         return [Move(at=row.at, state=RoundState(row.state), error=row.error) for row in rows]
 
     def picks(self, round_id: int, *, offset: int, limit: int) -> list[Pick]:
-        """Some picks of a round, most wanted first."""
+        """Some picks of a round, most wanted first; none before it had chosen."""
+        if round_id not in self._moment.chosen_rounds():
+            return []
         ordinary = sa.and_(
             task.c.item_id == selection.c.item_id,
             task.c.round_id == selection.c.round_id,
             task.c.labeler.not_like(f"%{QUEUE}"),
         )
         rows = self._rows(
-            sa.select(selection, item.c.key.label("item_key"), task.c.state.label("task_state"))
+            sa.select(selection, item.c.key.label("item_key"), self._state().label("task_state"))
             .join(item, item.c.id == selection.c.item_id)
             .outerjoin(task, ordinary)
             .where(selection.c.round_id == round_id)
@@ -99,35 +101,28 @@ class VisitFacts:
 
     def states(self, round_id: int) -> dict[TaskState, int]:
         """How many tasks of a round stood in each state; without adjudication."""
-        then = (
-            sa.select(task_move.c.state)
-            .where(task_move.c.task_id == task.c.id, task_move.c.at <= self._moment.at)
-            .order_by(task_move.c.id.desc())
-            .limit(1)
-            .scalar_subquery()
-            .label("then")
-        )
         ordinary = sa.and_(task.c.round_id == round_id, task.c.labeler.not_like(f"%{QUEUE}"))
-        each = sa.select(then).where(ordinary).subquery()
+        each = sa.select(self._state().label("then")).where(ordinary).subquery()
         found = sa.select(each.c.then, sa.func.count().label("n")).where(each.c.then.is_not(None))
         return {TaskState(row.then): row.n for row in self._rows(found.group_by(each.c.then))}
 
     def count(self, round_id: int) -> int:
-        """How many picks a round has."""
+        """How many picks a round had."""
+        if round_id not in self._moment.chosen_rounds():
+            return 0
         found = sa.select(sa.func.count()).select_from(selection).where(selection.c.round_id == round_id)
         return int(self._moment.connection.execute(found).scalar_one())
 
     def item(self, key: str) -> Item | None:
-        """An item that was touched, by its key."""
-        found = self._items(sa.and_(item.c.project_id == self._moment.project.id, item.c.key == key))
+        """An item that had been touched, by its key."""
+        found = self._items(sa.and_(self._own(), item.c.key == key))
         return next(iter(found.values()), None)
 
     def items(self, keys: Iterable[str]) -> dict[str, Item]:
-        """Items by their keys; those that were not touched are missing."""
-        own = item.c.project_id == self._moment.project.id
+        """Items by their keys; those that had not been touched are missing."""
         found: dict[str, Item] = {}
         for chunk in chunked(keys):
-            there = self._items(sa.and_(own, item.c.key.in_(chunk)))
+            there = self._items(sa.and_(self._own(), item.c.key.in_(chunk)))
             found.update({each.key: each for each in there.values()})
         return found
 
@@ -137,7 +132,7 @@ class VisitFacts:
             sa.select(selection, item.c.key.label("item_key"), round_.c.number, round_.c.created_at)
             .join(item, item.c.id == selection.c.item_id)
             .join(round_, round_.c.id == selection.c.round_id)
-            .where(selection.c.item_id == item_id, round_.c.created_at <= self._moment.at)
+            .where(selection.c.item_id == item_id, round_.c.id.in_(self._moment.chosen_rounds()))
             .order_by(round_.c.number)
         )
         return [
@@ -181,8 +176,31 @@ class VisitFacts:
         known = sa.and_(label.c.item_id.in_(item_ids), self._moment.labels())
         return {row.item_id: to_label(row) for row in self._rows(_LABELS.where(known))}
 
+    def _state(self) -> sa.ColumnElement[str | None]:
+        """The state of a task then; None of one that came later."""
+        then = (
+            sa.select(task_move.c.state)
+            .where(task_move.c.task_id == task.c.id, task_move.c.at <= self._moment.at)
+            .order_by(task_move.c.id.desc())
+            .limit(1)
+            .scalar_subquery()
+        )
+        moved = sa.exists().where(task_move.c.task_id == task.c.id)
+        # A task of before moves were kept is shown as it stands.
+        return sa.func.coalesce(then, sa.case((sa.not_(moved), task.c.state)))
+
+    def _own(self) -> sa.ColumnElement[bool]:
+        """The items of the project that had been touched by then."""
+        return sa.and_(item.c.project_id == self._moment.project.id, self._moment.known(item.c.created_at))
+
     def _items(self, condition: sa.ColumnElement[bool]) -> dict[int, Item]:
-        return {row.id: to_item(row) for row in self._rows(sa.select(item).where(condition))}
+        return {row.id: self._item(row) for row in self._rows(sa.select(item).where(condition))}
+
+    def _item(self, row: Any) -> Item:
+        """An item in the split that it was in then."""
+        found = to_item(row)
+        taken_out_later = row.removed_at is not None and row.removed_at > self._moment.at
+        return replace(found, split=Split(row.removed_from)) if taken_out_later else found
 
     def _rows(self, statement: sa.Select[Any]) -> list[Any]:
         return list(self._moment.connection.execute(statement))

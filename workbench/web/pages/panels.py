@@ -57,6 +57,7 @@ class PanelPage:
         old: That something has changed since, in words; empty where nothing has.
         again: Where the panel, or a newer one, is to be had.
         whole: The page with everything in it, for those without script.
+        chosen: What was chosen, as it stands in addresses: files and pictures are of the same.
     """
 
     template: ClassVar[str] = "panel.html"
@@ -70,6 +71,7 @@ class PanelPage:
     old: str
     again: str
     whole: str
+    chosen: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +86,7 @@ class PanelPart:
     previews: Mapping[str, Preview]
     old: str
     again: str
+    chosen: Mapping[str, Any]
 
 
 def panel_name(panel: Annotated[str, InPath(max_length=100, description="The panel's name.")]) -> str:
@@ -137,7 +140,8 @@ def panel_page(
         previews=part.previews,
         old=part.old,
         again=part.again,
-        whole=address(here, **_chosen(part.head, view), whole="true"),
+        whole=address(here, **part.chosen, whole="true"),
+        chosen=part.chosen,
     )
     return Renderer().page(context)
 
@@ -227,6 +231,7 @@ def _part(
     wait: bool = False,
 ) -> PanelPart:
     readings, head = desk.readings, head_of(place, at)
+    chosen = {"round": view.round, "compare": view.compare, "labels": view.labels, "at": head.at}
     if wait:
         heard = Heard(readings.panel(visitor, place.store, place.project, panel, view, at), newer=False)
     else:
@@ -240,12 +245,9 @@ def _part(
         choices=choices_of(place, at, panel, view),
         previews={key: preview(place.slug, item) for key, item in items.items()},
         old=old_words(heard),
-        again=address(f"{head.base}/panels/{panel}/body", **_chosen(head, view)),
+        again=address(f"{head.base}/panels/{panel}/body", **chosen),
+        chosen=chosen,
     )
-
-
-def _chosen(head: Head, view: View) -> dict[str, Any]:
-    return {"round": view.round, "compare": view.compare, "labels": view.labels, "at": head.at}
 
 
 def choices_of(place: Place, at: datetime | None, panel: str, view: View) -> Choices:
