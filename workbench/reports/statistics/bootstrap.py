@@ -50,7 +50,9 @@ def resampled(
         seeds: Weights of the seeds [B, S], from ``item_weights`` of S with another seed; all alike if None.
     """
     if right_N_R.ndim == 2:
-        return np.asarray(weights_B_N @ right_N_R.astype(np.float32), np.float64)
+        shares_B_R = np.asarray(weights_B_N @ right_N_R.astype(np.float32), np.float64)
+        # Weights in single precision may add up to a little more than 1.
+        return np.minimum(shares_B_R, 1.0, out=shares_B_R)
     n_seeds = len(right_N_R)
     if seeds is None:
         return resampled(right_N_R.mean(0, dtype=np.float32), weights_B_N)

@@ -45,6 +45,13 @@ def test_the_weights_of_every_draw_sum_to_one_and_follow_from_the_seed() -> None
     assert counts.var() == pytest.approx(1, abs=0.05)
 
 
+def test_of_a_model_that_has_all_right_no_draw_has_more_than_all() -> None:
+    for items in (7, 150, 997):
+        drawn = resampled(np.ones((items, 1), bool), item_weights(items, 999, seed=items))
+        assert drawn.max() == 1.0
+        assert drawn.min() == pytest.approx(1.0)
+
+
 def test_resampled_means_scatter_as_the_theory_says() -> None:
     """The bootstrap's standard error of a share is √(p (1 − p) / n)."""
     right = np.random.default_rng(0).random((500, 2)) < [0.9, 0.6]
