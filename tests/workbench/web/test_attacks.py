@@ -98,7 +98,7 @@ def test_whoever_may_not_any_more_hears_nothing_more(
     cookies = guarded_site.sign_in(Role.VIEWER)
     path = f"{guarded_site.filled}/live/events"
     with served(guarded_site.app) as base, httpx.Client(base_url=base, timeout=20) as client:
-        head = {"Cookie": f"{COOKIE}={cookies[COOKIE]}"}
+        head = {"Cookie": f"{COOKIE}_{base.rpartition(':')[2]}={cookies[COOKIE]}"}
         with client.stream("GET", path, headers=head) as answer:
             said = answer.iter_text()
             assert next(said).startswith("retry")

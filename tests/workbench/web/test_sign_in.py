@@ -17,7 +17,7 @@ from workbench.web.pages.signing import local
 from workbench.web.security.access import COOKIE
 from workbench.web.security.limits import FREE, MOST_A_MINUTE, MOST_ADDRESSES, Limiter, network
 from workbench.web.security.secrets import digest, new_secret
-from workbench.web.security.visitors import host_of, is_loopback
+from workbench.web.security.visitors import host_of, is_loopback, port_of
 
 EVERYWHERE = ("/", "/projects/empty", "/projects/empty/rounds", "/tokens", "/api/v1/projects", "/api/v1/me")
 
@@ -133,6 +133,27 @@ def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(guarded_site: Mad
     data = {"token": guarded_site.tokens[Role.VIEWER]}
     over_tls = guarded_site.ask("/sign-in", "POST", data=data, base="https://workbench.example.com")
     assert "secure" in over_tls.headers["set-cookie"].lower()
+
+
+def test_two_dashboards_of_one_machine_keep_their_sessions_apart(guarded_site: MadeSite) -> None:
+    """Browsers send cookies to every port of a host, and keep one of each name."""
+    jar: dict[str, str] = {}
+    for port in (8090, 8091):
+        data, base = {"token": guarded_site.tokens[Role.VIEWER]}, f"http://127.0.0.1:{port}"
+        jar |= guarded_site.ask("/sign-in", "POST", data=data, base=base, cookies=jar).cookies
+    for port in (8090, 8091):
+        assert guarded_site.ask("/", cookies=jar, base=f"http://127.0.0.1:{port}").status_code == 200
+    guarded_site.ask("/sign-out", "POST", cookies=jar, base="http://127.0.0.1:8090")
+    assert guarded_site.ask("/", cookies=jar, base="http://127.0.0.1:8090").status_code == 303
+    assert guarded_site.ask("/", cookies=jar, base="http://127.0.0.1:8091").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "port"),
+    [("a:8091", 8091), ("[::1]:8091", 8091), ("a", None), ("[::1]", None), ("a:b", None), ("a:99999", None)],
+)
+def test_the_port_of_a_host_is_a_number_or_nothing(host: str, port: int | None) -> None:
+    assert port_of(host) == port
 
 
 @pytest.mark.parametrize(

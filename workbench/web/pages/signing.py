@@ -12,7 +12,7 @@ from workbench.web.contexts import SignInPage
 from workbench.web.desk import Desk, DeskHere
 from workbench.web.refusals import Refusal
 from workbench.web.rendering import Frame, Renderer
-from workbench.web.security.access import COOKIE, address_of, check_key
+from workbench.web.security.access import address_of, check_key, cookie_name
 from workbench.web.security.forms import check_origin
 from workbench.web.security.secrets import digest, new_secret
 
@@ -41,13 +41,13 @@ def sign_in(
     except Refusal as refusal:
         return _form(next, refusal)
     cookie = new_secret()
-    _forget(desk, request.cookies.get(COOKIE))
+    _forget(desk, request.cookies.get(cookie_name(request)))
     with store.begin() as tx:
         tx.tokens.open_session(found.id, digest(cookie), tx.now + LASTS)
         tx.tokens.used(found.id)
     answer = RedirectResponse(local(next), status_code=303)
     answer.set_cookie(
-        COOKIE,
+        cookie_name(request),
         cookie,
         max_age=int(LASTS.total_seconds()),
         httponly=True,
@@ -61,9 +61,9 @@ def sign_in(
 def sign_out(request: Request, desk: DeskHere) -> Response:
     """End the session. Its cookie is proof enough: it never comes from another site's form."""
     check_origin(request)
-    _forget(desk, request.cookies.get(COOKIE))
+    _forget(desk, request.cookies.get(cookie_name(request)))
     answer = RedirectResponse("/sign-in", status_code=303)
-    answer.delete_cookie(COOKIE, httponly=True, samesite="lax")
+    answer.delete_cookie(cookie_name(request), httponly=True, samesite="lax")
     return answer
 
 

@@ -12,7 +12,7 @@ from workbench.storage.store import Store, Transaction
 from workbench.web.desk import Desk, DeskHere
 from workbench.web.refusals import Away, Forbidden, Refusal, SignInNeeded, Slower
 from workbench.web.security.secrets import digest, forms_secret
-from workbench.web.security.visitors import Visitor, host_of, is_loopback
+from workbench.web.security.visitors import Visitor, host_of, is_loopback, port_of
 
 COOKIE = "workbench_session"
 BEARER = "Bearer "
@@ -34,7 +34,7 @@ def visitor_of(request: Request, desk: DeskHere) -> Visitor:
     key = request.headers.get("authorization", "")
     if key:
         return _by_key(desk, request, key)
-    cookie = request.cookies.get(COOKIE)
+    cookie = request.cookies.get(cookie_name(request))
     found = _by_cookie(desk, cookie) if cookie else None
     return found or _by_being_here(desk, request)
 
@@ -77,6 +77,15 @@ def check_key(desk: Desk, address: str, secret: str) -> tuple[Store, Token]:
         return store, found
     desk.limiter.failed(address)
     raise SignInNeeded("This token opens nothing: it is wrong, revoked or expired.", CHALLENGE)
+
+
+def cookie_name(request: Request) -> str:
+    """The cookie of this dashboard: browsers keep them by host alone, and another may be at the next port."""
+    port = port_of(request.headers.get("host", ""))
+    if port is None:
+        # The standard one, or a proxy that leaves it away: then by where this process listens.
+        port = (request.scope.get("server") or (None, None))[1]
+    return COOKIE if port is None else f"{COOKIE}_{port}"
 
 
 def address_of(request: Request) -> str:

@@ -2,6 +2,7 @@
 
 import ipaddress
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from workbench.domain.pseudonyms import Names
 from workbench.domain.records import Project
@@ -56,3 +57,11 @@ def host_of(header: str) -> str:
     if header.startswith("["):
         return header.partition("]")[0][1:]
     return header.partition(":")[0].lower()
+
+
+def port_of(header: str) -> int | None:
+    """The port in a Host header; None where there is none, or nothing that can be one."""
+    try:
+        return urlsplit(f"//{header}").port
+    except ValueError:
+        return None
