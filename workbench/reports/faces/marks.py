@@ -114,7 +114,7 @@ def _grid(axes: Any, grid: Grid) -> None:
     """Cells of a shade as one collection: as few elements as there are shades."""
     from matplotlib.collections import PolyCollection
 
-    largest = max((value for row in grid.values for value in row if isfinite(value)), default=0.0) or 1.0
+    largest = max([0.0, *(value for row in grid.values for value in row if isfinite(value))]) or 1.0
     cells: dict[int, list[tuple[float, float]]] = {}
     for i, row in enumerate(grid.values):
         for j, value in enumerate(row):

@@ -160,8 +160,10 @@ def test_hardly_anything_is_a_picture_too(mark: Any) -> None:
     ElementTree.fromstring(svg(replace(CHART, marks=(mark,))))
 
 
-def test_a_cell_below_zero_is_drawn_and_an_unknown_one_has_no_number() -> None:
-    kappas = Grid(name="kappa", rows=["ada", "ben"], columns=["ada", "ben"], values=[[nan, -0.9], [0.5, nan]])
+@pytest.mark.parametrize("other", [0.5, -0.2, 0.0])
+def test_a_cell_below_zero_is_drawn_and_an_unknown_one_has_no_number(other: float) -> None:
+    values = [[nan, -0.9], [other, nan]]
+    kappas = Grid(name="kappa", rows=["ada", "ben"], columns=["ada", "ben"], values=values)
     shown = _texts(svg(replace(CHART, marks=(kappas,))))
     assert "\N{MINUS SIGN}0.90" in shown
     assert "nan" not in shown
