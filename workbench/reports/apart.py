@@ -12,6 +12,8 @@ from workbench.reports.statistics.proportions import paired_band
 from workbench.reports.units import Count, Points, RoundNumber
 
 BETTER, WORSE, NOT_SHOWN = "choosing was better", "random was better", "not shown"
+#: Of one round: two models differ, which alone shows nothing of choosing.
+CHOSEN_AHEAD, RANDOM_AHEAD = "the model of choosing is ahead", "the model of random is ahead"
 PAIRED, TWO_SAMPLES = "item by item", "two samples"
 
 
@@ -35,6 +37,10 @@ def verdict(low: float | None, high: float | None, nothing: float = 0.0) -> str:
     if low is not None and low > nothing:
         return BETTER
     return WORSE if high is not None and high < nothing else NOT_SHOWN
+
+
+def _ahead(low: float, high: float) -> str:
+    return {BETTER: CHOSEN_AHEAD, WORSE: RANDOM_AHEAD}.get(verdict(low, high), NOT_SHOWN)
 
 
 def apart(
@@ -77,7 +83,7 @@ def _paired(sides: Sides, level: float) -> list[Apart]:
             high=float(band.high_R[k]),
             n=sides.items,
             by=PAIRED,
-            verdict=verdict(band.low_R[k], band.high_R[k]),
+            verdict=_ahead(band.low_R[k], band.high_R[k]),
         )
         for k, row in enumerate(rows.tolist())
     ]
@@ -99,5 +105,5 @@ def _two_samples(point: BudgetPoint, control: Metric) -> Apart:
         high=high,
         n=control.n,
         by=TWO_SAMPLES,
-        verdict=verdict(low, high),
+        verdict=_ahead(low, high),
     )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from workbench.reports.against import Pair, pair
-from workbench.reports.apart import BETTER, NOT_SHOWN, TWO_SAMPLES, WORSE, Apart, apart
+from workbench.reports.apart import NOT_SHOWN, TWO_SAMPLES, Apart, apart
 from workbench.reports.arms import Sides, side_by_side
 from workbench.reports.bought import random_by_round
 from workbench.reports.older import NOT_KEPT
@@ -121,8 +121,8 @@ def _by_round(rounds: Sequence[Apart]) -> list[Finding]:
     last = rounds[-1]
     said = interval(last.difference, last.low, last.high, Unit.POINTS, n=last.n)
     words = f"In round {last.round}, with {count(last.labels, 'label')} each, the difference is {said}"
-    ahead = {BETTER: ": the model of choosing is ahead", WORSE: ": the model of random is ahead"}
-    found = [Finding(f"{words}{ahead.get(last.verdict, '; a difference is not shown')}.")]
+    ahead = "; a difference is not shown" if last.verdict == NOT_SHOWN else f": {last.verdict}"
+    found = [Finding(f"{words}{ahead}.")]
     if all(row.by == TWO_SAMPLES for row in rounds):
         words = (
             "Without predictions item by item the intervals by round take both arms for separate samples: "

@@ -107,6 +107,7 @@ def test_random_that_is_better_is_said_so(store: Store) -> None:
     reading = _read(store, _project(store, replace(AHEAD, waste=0.5)), Savings())
     assert _saved(reading)["area under the curve, chosen minus random"].verdict == "random was better"
     assert reading.findings[0].words.startswith("Random beat choosing here: ")
+    assert {row.verdict for row in reading.tables[1].rows[2:]} == {"the model of random is ahead"}
     assert "random was ahead of choosing" in _words(reading)
 
 
