@@ -24,6 +24,11 @@ def in_words(seconds: float) -> str:
     return " ".join(f"{count} {name}" for name, count in units[first : first + 2] if count) or "0 s"
 
 
+def tried(attempts: int) -> str:
+    """How often somebody was tried: "tried once", "tried 12 times"."""
+    return "tried once" if attempts == 1 else f"tried {attempts} times"
+
+
 def title(labeler: str) -> str:
     """A labeler's name as people write it: "label-studio" is "Label Studio"."""
     kind, _, queue = labeler.partition(":")

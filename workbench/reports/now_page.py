@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from workbench.config.model import Config
-from workbench.domain.absence import title
+from workbench.domain.absence import title, tried
 from workbench.domain.decisions import decide
 from workbench.domain.pseudonyms import Names, open_names
 from workbench.domain.records import Event, Project
@@ -92,7 +92,7 @@ def now_page(tx: Transaction, project: Project, config: Config | None, names: Na
     shown = names is open_names
     return Now(
         turn=turn_of(newest, schedule),
-        words=_words(newest, answers),
+        words=_words(newest, answers, holder),
         number=newest.number if newest else None,
         state=newest.state if newest else None,
         open=is_open,
@@ -109,7 +109,7 @@ def now_page(tx: Transaction, project: Project, config: Config | None, names: Na
         looked_after=looked_after(schedule, living, tx.now),
         away=tuple(
             f"{title(a.labeler)} has not answered since {a.since:%Y-%m-%d %H:%M} UTC; "
-            f"it was tried {a.attempts} times"
+            f"it was {tried(a.attempts)}"
             for a in tx.projects.absences(project.id)
         ),
         events=tuple(facts.trail.events(Wanted(limit=NEWEST))[::-1]),
@@ -135,9 +135,11 @@ def _holder(found: Round | None, now: datetime) -> str | None:
     return None if is_gone(found.lease_owner) else found.lease_owner
 
 
-def _words(newest: Round | None, answers: Progress | None) -> str:
+def _words(newest: Round | None, answers: Progress | None, holder: str | None) -> str:
     if newest is None:
         return "No round has been started yet."
+    if newest.state is RoundState.FAILED and holder:
+        return f"Round {newest.number} had failed, and goes on now."
     words = f"Round {newest.number} {STATES[newest.state]}"
     if newest.state is RoundState.LABELING and answers is not None:
         words += f": {answers.answered} of {answers.total} answered"

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from workbench.domain.absence import title
+from workbench.domain.absence import title, tried
 from workbench.domain.consensus import current as newest
 from workbench.domain.errors import RoundProblem
 from workbench.domain.records import Annotation, Project, Task
@@ -72,7 +72,7 @@ def _holder(found: Round, now: datetime) -> str | None:
 def _away(absence: Absence) -> str:
     return (
         f"{title(absence.labeler)} has not answered since {absence.since:%Y-%m-%d %H:%M} UTC, "
-        f"was tried {absence.attempts} times, next attempt at {absence.next_attempt_at:%Y-%m-%d %H:%M} UTC. "
+        f"was {tried(absence.attempts)}, next attempt at {absence.next_attempt_at:%Y-%m-%d %H:%M} UTC. "
         f"It said last: {absence.last_error}"
     )
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 
 from connectors.errors import LabelerError, LabelerUnreachable, OutcomeUnknown
-from workbench.domain.absence import back_off, in_words, title
+from workbench.domain.absence import back_off, in_words, title, tried
 from workbench.domain.errors import WorkbenchError
 from workbench.steps.parts import Parts
 
@@ -54,5 +54,5 @@ def _note_back(parts: Parts) -> None:
         away = tx.projects.labeler_back(parts.project.id, parts.labeler.name)
         if away is not None:
             long = in_words((tx.now - away.since).total_seconds())
-            words = f"{title(away.labeler)} was away for {long}; it was tried {away.attempts} times"
+            words = f"{title(away.labeler)} was away for {long}; it was {tried(away.attempts)}"
             tx.results.note(parts.project.id, "labeler-back", words)

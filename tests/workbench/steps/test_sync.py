@@ -17,7 +17,7 @@ from connectors.labelers.embedded_people import embedded_annotator
 from connectors.labelers.records import OutgoingTask, RemoteTask
 from tests.benchmarks.sync_cases import answered, make_parts, select
 from workbench import loop
-from workbench.domain.absence import CEILING_SECONDS, back_off, in_words, title
+from workbench.domain.absence import CEILING_SECONDS, back_off, in_words, title, tried
 from workbench.domain.errors import RoundBusy
 from workbench.domain.records import LabelerLink, LabelStatus, TaskState
 from workbench.domain.rounds import Round, RoundState
@@ -359,6 +359,10 @@ def test_the_wait_grows_to_its_ceiling_and_is_never_cut_by_more_than_half(
 )
 def test_time_spans_are_read_at_a_glance(seconds: float, words: str) -> None:
     assert in_words(seconds) == words
+
+
+def test_once_is_said_as_people_do() -> None:
+    assert [tried(attempts) for attempts in (1, 2, 12)] == ["tried once", "tried 2 times", "tried 12 times"]
 
 
 def test_names_of_labelers_are_those_of_people() -> None:

@@ -267,6 +267,25 @@ def test_work_that_fails_is_told_on_the_page_and_in_the_trail_but_viewers_read_n
     assert "/srv/private" not in status
 
 
+def test_a_failed_round_says_once_why_and_that_it_goes_on_while_it_does(desk: LittleDesk) -> None:
+    desk.desk.errands.runner = lambda _wanted: {"done": False, "words": "The model can not be trained."}
+    client = desk.client()
+    with desk.store.begin() as tx:
+        (project,) = tx.projects.all()
+        planned = tx.rounds.plan(project.id, batch_size=3, seed=1, config={})
+        held = tx.rounds.take(planned.id, "here~1:7:1", 60, is_gone=lambda _: False)
+        tx.rounds.fail(held, "The model can not be trained.")
+        tx.rounds.release(held)
+    client.post(f"{API}/acts/resume")
+    _idle(client)
+    page = client.get(f"{BASE}/live").text.partition("<details")[0]
+    assert "Round 0 has failed." in page
+    assert page.count("The model can not be trained.") == 1
+    with desk.store.begin() as tx:
+        tx.rounds.take(planned.id, "elsewhere~1:7:1", 60, is_gone=lambda _: True)
+    assert _now(client)["words"] == "Round 0 had failed, and goes on now."
+
+
 def test_a_runner_that_breaks_leaves_the_project_free(desk: LittleDesk) -> None:
     def broken(_wanted: Mapping[str, Any]) -> Mapping[str, Any]:
         raise OSError("no memory left for " + "a secret")

@@ -360,13 +360,15 @@ def test_paper_is_light_and_has_whole_charts_whatever_the_screen_is(
     widest = "Math.max(...[...document.querySelectorAll('svg.main-svg')].map((each) => each.clientWidth))"
     watched.until("document.querySelector('.drawn')")
     assert (page.evaluate(ink), page.evaluate(widest) > 800) == ("rgb(230, 235, 241)", True)
+    shade = "getComputedStyle(document.querySelector('.scroll')).backgroundImage"
+    assert "linear-gradient" in page.evaluate(shade), "tables that go on beyond the edge say so"
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     page.emulate_media(media="print", color_scheme="dark")
     # Those further down, too, though nobody has scrolled there.
     watched.until(
         "[...document.querySelectorAll('figure[data-chart]')].every((each) => each.matches('.drawn'))"
     )
-    assert page.evaluate(ink) == "rgb(29, 39, 51)"
+    assert (page.evaluate(ink), page.evaluate(shade)) == ("rgb(29, 39, 51)", "none")
     legends = "[...new Set([...document.querySelectorAll('.legendtext')].map((each) => each.style.fill))]"
     assert page.evaluate(legends) == ["rgb(29, 39, 51)"]
     assert 500 < page.evaluate(widest) <= 688, "A4 without its margins"
