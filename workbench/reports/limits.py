@@ -102,7 +102,10 @@ def judged_worth(outlook: Outlook) -> Judged:
         value=bought.gain_high,
         threshold=SMALL,
         says=Says.STOP if bought.gain_high < SMALL else Says.GO_ON,
-        reason=f"{count(bought.labels, 'more label')} should bring {gain}{_price(bought, outlook)}.",
+        reason=(
+            f"By the curves of the forecast {count(bought.labels, 'more label')} should bring "
+            f"{gain}{_price(bought, outlook)}."
+        ),
     )
 
 

@@ -33,6 +33,8 @@ QUANTILES = (0.1, 0.5, 0.9)
 FARTHEST = 100
 #: Rounds that scatter more than this around every rising curve follow none.
 LAWLESS = 0.05
+#: A project that has closed no round for so many of its rounds' time is idle.
+LONG_ROUNDS = 2
 LAST_DAY = datetime(9999, 1, 1, tzinfo=UTC)
 #: These picks were no part of the pool any more.
 TAKEN_BEFORE = (Reason.RELABEL, Reason.GOLD)
@@ -58,6 +60,7 @@ class Outlook:
         pace: What a label takes; None while there is none.
         most: Labels that there can be at most: the pool's.
         at: The moment.
+        closed_at: When the newest of the points was closed.
     """
 
     points: tuple[BudgetPoint, ...]
@@ -66,6 +69,7 @@ class Outlook:
     pace: Pace | None
     most: float
     at: datetime
+    closed_at: datetime | None = None
 
     @property
     def newest(self) -> BudgetPoint | None:
@@ -91,6 +95,15 @@ class Outlook:
     def left(self) -> int:
         """Labels that can still be bought."""
         return max(0, int(self.most) - self.labels)
+
+    @property
+    def idle_days(self) -> int | None:
+        """Days since a round was closed, where that is longer than two rounds at their pace, and a day."""
+        taken = self.taken(self.batch)
+        if self.closed_at is None or taken is None or taken.days_D is None:
+            return None
+        days = (self.at - self.closed_at).total_seconds() / DAY
+        return int(days) if days > max(1.0, LONG_ROUNDS * float(np.median(taken.days_D))) else None
 
     @property
     def batch(self) -> int:
@@ -156,6 +169,7 @@ def outlook_of(facts: Facts) -> Outlook:
         pace=pace_of(spent, rounds[0].created_at if rounds else None, DRAWS, seed),
         most=most_labels(facts, points, rounds),
         at=facts.at,
+        closed_at=spent[-1].at if spent else None,
     )
 
 

@@ -53,6 +53,9 @@ def of_target(
     when = (
         f", by {days[1]}" + (f" [{days[0]} to {days[2]}]" if days[0] and days[2] else "") if days[1] else ""
     )
+    idle = outlook.idle_days
+    if when and idle is not None:
+        when += f" if labeling goes on today as before, though no round was closed for {count(idle, 'day')}"
     return Finding(
         f"{target} should take {' and '.join(parts)}{when}; the chance of reaching it at all is "
         f"{in_words(chance, Unit.SHARE)}.",

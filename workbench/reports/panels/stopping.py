@@ -109,9 +109,9 @@ def _gain_chart(kept: Sequence[Diagnostic], currency: str) -> Chart | None:
     numbers = [number for number, _ in rows]
     return Chart(
         name="stopping_gain",
-        title=f"Expected gain of the next batch per {unit}",
-        summary=f"{unit} were expected to bring {first} after round {numbers[0]}, {last} after "
-        f"round {numbers[-1]}.",
+        title=f"Expected gain of the next batch per {unit}, by the forecast",
+        summary=f"By the forecast {unit} were expected to bring {first} after round {numbers[0]}, {last} "
+        f"after round {numbers[-1]}.",
         x=Axis(title="round", unit=Unit.ROUND),
         y=Axis(title=f"accuracy per {unit}", unit=Unit.POINTS, low=0.0),
         marks=(

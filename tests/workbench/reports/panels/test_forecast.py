@@ -105,6 +105,27 @@ def test_a_target_ahead_has_labels_money_hours_and_a_day_in_order(store: Store) 
     assert next(guide.y for guide in reading.charts[0].guides) == 0.87
 
 
+@pytest.mark.parametrize(("day", "idle"), [(10, None), (11.5, None), (41, 31)])
+def test_days_are_counted_from_the_report_and_an_idle_project_is_said_to_be(
+    store: Store, day: float, idle: int | None
+) -> None:
+    name = _project(store, "ahead", rounds=10, terms=Terms(**PRICES, target=0.87))
+    early, late = (_read(store, name, Forecast(), day=at) for at in (10, day))
+    shift = _rows(late, "forecast")[1].date - _rows(early, "forecast")[1].date
+    assert shift == timedelta(days=day - 10)
+    words = late.findings[0].words
+    assert ("goes on today as before" in words) is (idle is not None)
+    assert idle is None or f"no round was closed for {idle} days;" in words
+
+
+def test_each_gain_says_which_curve_it_is_read_from(store: Store) -> None:
+    name = _project(store, "gains", rounds=7, terms=Terms(**PRICES, target=0.9))
+    rows = {row.rule: row.reason for row in _rows(_read(store, name, Stopping()), "stopping")}
+    assert rows["a quarter more"].startswith("By the curves of the forecast ")
+    assert rows["expected gain"].startswith("By a power law alone ")
+    assert "by the forecast" in _read(store, name, Stopping()).charts[0].title
+
+
 def test_a_target_beyond_the_ceiling_is_said_to_be(store: Store) -> None:
     name = _project(store, "beyond", rounds=10, ceiling=0.8, gain=1.5, terms=Terms(**PRICES, target=0.99))
     reading = _read(store, name, Forecast())
