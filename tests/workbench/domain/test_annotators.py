@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.domain.anchoring import Suggestion, anchoring
-from workbench.domain.annotators import Quality, Share, confusion, judge, qualities, typical_seconds
+from tests.fixtures.answer_by_answer import Quality, Suggestion, anchoring, qualities, typical_seconds
+from workbench.domain.annotators import Share, confusion, judge
 from workbench.domain.records import Annotation
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -8,9 +8,15 @@ from typing import Any
 
 import pytest
 
-from workbench.domain.agreement import krippendorff_alpha, pairwise_kappa
-from workbench.domain.anchoring import Suggestion, anchoring
-from workbench.domain.annotators import answers, qualities, typical_seconds
+from tests.fixtures.answer_by_answer import (
+    Suggestion,
+    anchoring,
+    answers,
+    krippendorff_alpha,
+    pairwise_kappa,
+    qualities,
+    typical_seconds,
+)
 from workbench.domain.annotators import votes as votes_on
 from workbench.domain.consensus import current, majority
 from workbench.domain.records import Annotation, NewItem, Project, Reason, Selection, Split, TaskKind

@@ -1,7 +1,6 @@
 """What many people's answers to many items show, from arrays: agreement, and how right each is.
 
-The same as ``domain/agreement.py`` and ``domain/annotators.py`` say answer by answer, for projects where that
-takes too long. A test holds both equal.
+Hundreds of thousands of answers one by one would take too long; a test does just that, and holds both equal.
 """
 
 from dataclasses import dataclass

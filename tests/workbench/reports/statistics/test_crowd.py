@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.fixtures.answer_by_answer import krippendorff_alpha, pairwise_kappa
 from tests.workbench.domain.test_agreement import PUBLISHED, _items
-from workbench.domain.agreement import Agreement, krippendorff_alpha, pairwise_kappa
+from workbench.domain.agreement import Agreement
 from workbench.domain.annotators import judge
 from workbench.domain.records import Annotation
 from workbench.reports.statistics.crowd import Votes, alpha, judged, kappas, split_U
