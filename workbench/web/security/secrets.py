@@ -1,4 +1,4 @@
-"""Secrets of the dashboard: made here, compared here, and kept as digests only."""
+"""Secrets of the dashboard: made here, and kept as digests only."""
 
 import hashlib
 import hmac
@@ -21,8 +21,3 @@ def digest(secret: str) -> str:
 def forms_secret(cookie: str) -> str:
     """What the forms of a session carry: who knows it has read a page of that session."""
     return hmac.new(cookie.encode("utf-8", "surrogatepass"), b"forms", hashlib.sha256).hexdigest()
-
-
-def same(given: str, expected_digest: str) -> bool:
-    """Compare in a time that does not depend on how much is right."""
-    return hmac.compare_digest(digest(given), expected_digest)
