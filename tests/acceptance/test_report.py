@@ -72,6 +72,19 @@ def test_an_old_report_is_the_same_to_the_byte(told: Any) -> None:
     assert told.type("report", "--json", "--as-of", moment).out == before
 
 
+def test_the_file_says_how_it_is_made_again(told: Any) -> None:
+    first_file, again_file = told.path / "first.html", told.path / "again.html"
+    told.type("report", "-o", str(first_file))
+    first = first_file.read_text()
+    again = re.search(r"<code>workbench (report --as-of [^<]+)</code>", first)
+    assert again is not None
+    told.type("round", "ask")
+    told.label_all()
+    told.type("round", "tell")
+    assert told.type(*again[1].split(), "-o", str(again_file)).code == 0
+    assert again_file.read_text() == first
+
+
 def test_a_changed_target_counts_at_once_and_an_old_report_keeps_its_own(told: Any) -> None:
     before = told.type("report", "--json").json
     config = told.path / "workbench.toml"

@@ -70,6 +70,8 @@ class Page(NamedTuple):
     kind: str
     classes: str
     at: str
+    #: To the microsecond, as ``report --as-of`` takes it.
+    exactly: str
     parts: tuple[Part, ...]
     terms: tuple[tuple[str, str, bool], ...]
     chart_style: Markup
@@ -108,6 +110,7 @@ def _page(report: Report, draw: Draw) -> Page:
         kind=str(project.kind).replace("-", " "),
         classes=cell(len(project.classes), Unit.COUNT),
         at=cell(report.at, Unit.TIME),
+        exactly=report.at.isoformat(),
         parts=tuple(_part(panel, currency, draw) for panel in report.panels),
         terms=tuple(_terms(report)),
         chart_style=Markup(stylesheet()),  # noqa: S704 made of our own constants
