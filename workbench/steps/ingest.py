@@ -23,6 +23,8 @@ from workbench.storage.shards import (
 from workbench.storage.store import Store, Transaction
 
 ROWS_PER_SHARD = 50_000
+#: Bytes of a key: PostgreSQL finds items by it, and takes 2,704 at most into an index.
+KEY_BYTES, KEY_SHOWN = 2000, 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +60,10 @@ class _Sieve:
             return None
         if record.key in self.hashes:
             self._seen_key(record)
+            return None
+        if (size := len(record.key.encode("utf-8", "surrogatepass"))) > KEY_BYTES:
+            reason = f"the key is {size} bytes long, and {KEY_BYTES} are the most"
+            self.broken.append(BrokenItem(key=f"{record.key[:KEY_SHOWN]}…", reason=reason))
             return None
         self.hashes[record.key] = record.sha256
         if record.sha256 in self.contents:

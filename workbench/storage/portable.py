@@ -8,6 +8,8 @@ from typing import Any
 import sqlalchemy as sa
 
 SMALL, LARGE = 2**31, 2**63
+#: Bytes of a key that PostgreSQL surely takes into the index by which it finds items.
+INDEXED = 2600
 
 
 def find_fault(dialect: str, column: sa.Column[Any], value: Any) -> str | None:
@@ -17,7 +19,7 @@ def find_fault(dialect: str, column: sa.Column[Any], value: Any) -> str | None:
     if value is None:
         return None
     if isinstance(column.type, sa.String):
-        return _string(value) if dialect == "postgresql" else None
+        return _string(value) or _key(column, value) if dialect == "postgresql" else None
     if isinstance(column.type, sa.Integer):
         return _whole(value, LARGE if isinstance(column.type, sa.BigInteger) else SMALL)
     if isinstance(column.type, sa.Float) and math.isnan(value) and dialect == "sqlite":
@@ -44,6 +46,12 @@ def _string(value: Any) -> str | None:
     except UnicodeEncodeError:
         return "holds half of a surrogate pair, which is no text"
     return None
+
+
+def _key(column: sa.Column[Any], value: str) -> str | None:
+    if column.name != "key" or len(value.encode()) <= INDEXED:
+        return None
+    return f"is {len(value.encode())} bytes long, and PostgreSQL finds items by {INDEXED} at most"
 
 
 def _whole(value: Any, limit: int) -> str | None:

@@ -223,6 +223,7 @@ def test_a_source_that_is_not_there_is_not_made(make: Make, tmp_path: Path) -> N
     ("change", "words"),
     [
         (item.update().where(item.c.id == 4).values(key="a\x00b"), "'item', row 4, column 'key'.*NUL"),
+        (item.update().where(item.c.id == 4).values(key="ä" * 1301), "'key' is 2602 bytes long"),
         (round_.update().where(round_.c.id == 7).values(fence=2**31), "'round', row 7.*'fence'.*too large"),
         (round_.update().where(round_.c.id == 7).values(fence=sa.literal_column("'x'")), "no whole number"),
         (
