@@ -11,10 +11,11 @@ from typing import NamedTuple
 
 from workbench.config.load import load_settings
 from workbench.config.model import Settings
-from workbench.domain.errors import DatabaseAway, DatabaseProblem, WorkbenchError
+from workbench.domain.errors import DatabaseAway, WorkbenchError
 from workbench.domain.records import Project
 from workbench.storage.store import Store, open_store
 from workbench.storage.tokens import Tokens
+from workbench.web.files import Identity, Stamp, identity, stamp_of
 from workbench.web.noting import Noting
 
 #: What can stand in an address as it is.
@@ -63,10 +64,6 @@ class Configured(NamedTuple):
     fault: str = ""
 
 
-#: When files were changed last, and their sizes.
-Stamp = tuple[tuple[int, int] | None, ...]
-
-
 @dataclass(slots=True, eq=False)
 class Site:
     """All that is served. Configurations are read again when they change; databases stay open.
@@ -79,8 +76,9 @@ class Site:
     opener: Callable[[str], Store] = open_store
     find: Callable[[], Sequence[Path]] | None = None
     ticking: Callable[[], float] = time.monotonic
-    _read: dict[Path, tuple[Stamp, Settings]] = field(default_factory=dict)
+    _read: dict[Path, tuple[tuple[Stamp | None, ...], Settings]] = field(default_factory=dict)
     _stores: dict[str, Store] = field(default_factory=dict)
+    _files: dict[str, Identity | None] = field(default_factory=dict)
     _known: dict[Path, Configured] = field(default_factory=dict)
     #: Databases that can not be used, and why.
     _wrong: dict[str, WorkbenchError] = field(default_factory=dict)
@@ -191,6 +189,9 @@ class Site:
                 self.configs = list(dict.fromkeys([*self.configs, *self.find()]))
         for url, store in stores.items():
             try:
+                if identity(store) != self._files.get(url):
+                    self._let_go(url)
+                    continue
                 store.check()
                 self._wrong.pop(url, None)
             except DatabaseAway:
@@ -199,12 +200,21 @@ class Site:
             except WorkbenchError as error:
                 self._wrong[url] = error
 
+    def _let_go(self, url: str) -> None:
+        """Forget a database: another file stands where it stood, and what is open is of the one before."""
+        with self._lock:
+            before = self._stores.pop(url, None)
+            self._wrong.pop(url, None)
+            self._read = {config: read for config, read in self._read.items() if read[1].database_url != url}
+        if before is not None:
+            before.close()
+
     def _configured(self, config: Path) -> Configured:
         settings = self._settings(config)
         return Configured(config, settings, self._store(settings.database_url))
 
     def _settings(self, config: Path) -> Settings:
-        stamp = (_stamp(config), _stamp(config.parent / ".env"))
+        stamp = (stamp_of(config), stamp_of(config.parent / ".env"))
         known = self._read.get(config)
         if known is None or known[0] != stamp:
             known = self._read[config] = (stamp, load_settings(config))
@@ -217,7 +227,8 @@ class Site:
         if store is None:
             store = self.opener(url)
             try:
-                _check(store)
+                self._files[url] = identity(store)
+                store.check()
             except WorkbenchError:
                 store.close()
                 raise
@@ -233,14 +244,6 @@ def open_site(configs: Sequence[Path], find: Callable[[], Sequence[Path]] | None
         yield site
     finally:
         site.close()
-
-
-def _check(store: Store) -> None:
-    if store.file is not None and not store.file.exists():
-        raise DatabaseProblem(
-            f"There is no database at {store.file} yet. Type `workbench pool add PATH` to begin."
-        )
-    store.check()
 
 
 def _of(store: Store, configured: Sequence[Configured]) -> list[Place]:
@@ -266,14 +269,6 @@ def _place(store: Store, project: Project, at: Configured | None) -> Place:
         config=at.config,
         fault=at.fault,
     )
-
-
-def _stamp(path: Path) -> tuple[int, int] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size
 
 
 def _named(places: Sequence[Place]) -> list[Place]:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from tests.faults.little_project import prepare
 from tests.workbench.web.little_desk import LittleDesk
 from workbench.domain.roles import Role
 from workbench.reports.reading import read_report
+from workbench.storage.store import open_store
 from workbench.storage.tables import token
 from workbench.web import noting
 from workbench.web.site import Site
@@ -163,6 +165,33 @@ def test_a_database_that_changes_its_revision_is_refused_in_words_until_it_is_ri
     put(right)
     assert client.get(BASE).status_code == 200
     assert desk.site.faults() == []
+
+
+def test_another_file_where_the_database_stood_is_the_database_from_then_on(desk: Served) -> None:
+    client, file = desk.client(), desk.store.file
+    assert file is not None
+    assert client.get(BASE).status_code == 200
+    copy = file.with_name("copy.db")
+    with sqlite3.connect(file) as source, sqlite3.connect(copy) as target:
+        source.backup(target)
+    restored = open_store(f"sqlite:///{copy}")
+    with restored.begin() as tx:
+        tx.tokens.revoke("otto")
+    restored.close()
+    for each in sorted(file.parent.glob(f"{file.name}*")):
+        each.rename(each.with_name(f"before-{each.name}"))
+    desk.later()
+    gone = client.get(f"{API}/now")
+    assert gone.status_code == 503
+    assert not file.exists(), "to look for it makes none"
+    copy.rename(file)
+    desk.later()
+    assert client.get(f"{API}/now").status_code == 401, "what was revoked there opens nothing"
+    vera = desk.client(Role.VIEWER)
+    assert vera.get(f"{API}/now").status_code == 200
+    with desk.site.stores()[0].begin() as tx:
+        tx.tokens.revoke("vera")
+    assert vera.get(f"{API}/now").status_code == 401
 
 
 @pytest.mark.parametrize(
