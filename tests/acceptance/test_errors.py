@@ -111,6 +111,11 @@ def test_init_overwrites_nothing(folder: Any) -> None:
     assert (folder.path / "workbench.toml").read_text() == before
 
 
+def test_init_names_the_folder_to_go_to(folder: Any) -> None:
+    assert "cd 'a project' " in folder.type("init", "a project").err
+    assert "  cd " not in folder.type("init").err
+
+
 def test_an_empty_database_and_an_older_one_name_the_upgrade(folder: Any) -> None:
     folder.configure()
     _fails(folder.type("round", "ask"), "no database at", "workbench db upgrade")

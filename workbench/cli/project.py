@@ -1,5 +1,6 @@
 """``workbench init`` and ``workbench doctor``: the way into a project of one's own."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -29,6 +30,8 @@ def init(
         directory, name=name, task=task, classes=[part.strip() for part in classes.split(",") if part.strip()]
     )
     say(f"{path} is written. Edit it, then type:")
+    if directory != Path():
+        say(f"  cd {shlex.quote(str(directory)):<22} go there")
     say("  workbench db upgrade      make the database")
     say("  workbench pool add PATH   fill the pool")
     say("  workbench doctor          check everything")

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from workbench.domain.rounds import FINISHED, RoundState
 from workbench.reports.decision import Decision, Heard, decide, heard, named, verb, votes
 from workbench.reports.outlook import LEVEL, Outlook, outlook_of, quantiles_of
 from workbench.reports.panel import Finding, Reading, Table, Tone, View
@@ -14,6 +15,7 @@ from workbench.reports.stopping_record import Judged, Says
 from workbench.reports.units import Count, Money, RoundNumber, Seconds, Share, Unit
 from workbench.reports.words import count, in_words, interval
 from workbench.storage.facts.facts import Facts
+from workbench.storage.facts.rounds import RoundThen
 
 #: A point of accuracy.
 POINT = 0.01
@@ -74,11 +76,12 @@ class Headline:
     def read(self, facts: Facts, view: View) -> Reading:
         """Sum up, and decide by the stated rule."""
         outlook, asked = facts.once(outlook_of), heard(facts)
-        decision, cost = decide(asked), last_point(outlook)
+        decision, cost, running = decide(asked), last_point(outlook), under_way(facts)
         return Reading(
             findings=(
                 _verdict(decision, asked),
-                _stand(outlook, cost),
+                _stand(outlook, cost, running),
+                *_uncounted(outlook, running),
                 *_target(outlook),
                 *_disagreement(asked, decision),
             ),
@@ -88,7 +91,7 @@ class Headline:
                     title="Where the project stands",
                     row=Row,
                     rows=[_row(outlook, decision, cost)] if outlook.points else [],
-                    empty="No round was closed yet: `workbench round ask` begins one.",
+                    empty="No round was closed yet.",
                 ),
                 Table(
                     name="headline_reasons",
@@ -115,6 +118,11 @@ def last_point(outlook: Outlook) -> LastPoint | None:
     costs = [0.0, *(p.cost for p in outlook.points)]
     low, middle, high = band_of(point.cost - np.interp(before_D, labels, costs), LEVEL)
     return LastPoint(float(middle), float(low), float(high))
+
+
+def under_way(facts: Facts) -> RoundThen | None:
+    """The round that is not over, if there is one."""
+    return next((one for one in facts.rounds.all() if one.state not in FINISHED), None)
 
 
 def _row(outlook: Outlook, decision: Decision, cost: LastPoint | None) -> Row:
@@ -147,10 +155,10 @@ def _verdict(decision: Decision, asked: Heard) -> Finding:
     return Finding(f"{SAID[decision.says]}: {decision.because}", tone)
 
 
-def _stand(outlook: Outlook, cost: LastPoint | None) -> Finding:
+def _stand(outlook: Outlook, cost: LastPoint | None, running: RoundThen | None) -> Finding:
     point, currency = outlook.newest, outlook.terms.currency
     if point is None:
-        return Finding("No round was closed yet: `workbench round ask` begins one.", Tone.UNKNOWN)
+        return Finding(f"No round was closed yet: {_way_on(running)}.", Tone.UNKNOWN)
     spent = f"{count(point.labels, 'label')} from {count(point.annotations, 'annotation')}"
     money = f" for {in_words(point.cost, Unit.MONEY, currency=currency)}" if point.cost else ""
     time = f" and {in_words(point.seconds, Unit.SECONDS)} of people's time" if point.seconds else ""
@@ -160,6 +168,21 @@ def _stand(outlook: Outlook, cost: LastPoint | None) -> Finding:
     accuracy = interval(measured.value, measured.low, measured.high, Unit.SHARE, n=measured.n)
     last = "" if cost is None else f" The last point of it cost {_money(cost, currency)}."
     return Finding(f"{spent}{money}{time} have brought an accuracy of {accuracy}.{last}")
+
+
+def _way_on(running: RoundThen | None) -> str:
+    if running is None:
+        return "`workbench round ask` begins one"
+    command = "resume" if running.state is RoundState.FAILED else "tell"
+    return f"`workbench round {command}` goes on with round {running.number}"
+
+
+def _uncounted(outlook: Outlook, running: RoundThen | None) -> list[Finding]:
+    """What was paid since the newest point is money, too."""
+    if running is None or outlook.newest is None:
+        return []
+    words = f"Round {running.number} is not over: what it has cost so far is not in these sums"
+    return [Finding(f"{words}; `workbench budget show` has it.")]
 
 
 def _money(cost: LastPoint, currency: str) -> str:
