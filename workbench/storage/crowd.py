@@ -1,21 +1,12 @@
 """What all annotators of a project said, without the labelers' own records: what statistics read."""
 
 from collections.abc import Collection
-from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from workbench.domain.adjudication import QUEUE
 from workbench.domain.records import Annotation, Split
 from workbench.storage.annotations import BRIEF
-from workbench.storage.tables import annotation, item, label, round_, selection, task
-
-
-class Prediction(NamedTuple):
-    """What the model said of a task when it went out, and whether its annotators were not shown it."""
-
-    predicted: str
-    blind: bool
+from workbench.storage.tables import annotation, item, label
 
 
 class Crowd:
@@ -55,27 +46,3 @@ class Crowd:
             )
         )
         return {row.id: row.known_label for row in rows}
-
-    def predictions(self, project_id: int) -> dict[int, Prediction]:
-        """By task, for ordinary tasks of rounds that show what the model thinks."""
-        rows = self._connection.execute(
-            sa.select(task.c.id, task.c.blind, selection.c.predicted, round_.c.id.label("round_id"))
-            .join(round_, round_.c.id == task.c.round_id)
-            .join(
-                selection,
-                sa.and_(selection.c.round_id == task.c.round_id, selection.c.item_id == task.c.item_id),
-            )
-            .where(
-                round_.c.project_id == project_id,
-                selection.c.predicted.is_not(None),
-                sa.not_(task.c.labeler.endswith(QUEUE)),
-            )
-        )
-        showing = self._rounds_that_show(project_id)
-        return {row.id: Prediction(row.predicted, row.blind) for row in rows if row.round_id in showing}
-
-    def _rounds_that_show(self, project_id: int) -> set[int]:
-        rows = self._connection.execute(
-            sa.select(round_.c.id, round_.c.config).where(round_.c.project_id == project_id)
-        )
-        return {row.id for row in rows if row.config.get("labeler", {}).get("show_predictions", True)}

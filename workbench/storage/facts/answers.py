@@ -28,7 +28,6 @@ from workbench.storage.facts.packing import (
     times,
     unpacked_words,
 )
-from workbench.storage.facts.people import annotators
 from workbench.storage.statements import chunked
 from workbench.storage.tables import annotation, item, round_, selection, task
 
@@ -107,10 +106,6 @@ class AnswerFacts:
             for row in rows.mappings():
                 found.setdefault(row["item_id"], []).append(Annotation(**row))
         return found
-
-    def people(self) -> list[str]:
-        """Everybody who had annotated, by name."""
-        return sorted(annotators(self._moment))
 
     @cached_property
     def given(self) -> Given:
