@@ -10,6 +10,7 @@ from workbench.reports.outlook import Outlook, Quantiles, outlook_of, quantiles_
 from workbench.reports.panel import Finding, Reading, Table, View
 from workbench.reports.panels import forecast_words as words
 from workbench.reports.panels.forecast_charts import back_test_chart, curve_chart, history_chart
+from workbench.reports.panels.forecast_kept import kept_table
 from workbench.reports.purchases import purchases
 from workbench.reports.statistics.purchase import Purchase
 from workbench.reports.units import Count, Money, Points, RoundNumber, Seconds, Share, Time
@@ -87,7 +88,7 @@ class Forecast:
         tested = back_test(kept, outlook.points)
         missing = words.no_curve(outlook)
         if outlook.trusted is None or missing is not None:
-            tables = _tables([], [], tested)
+            tables = (*_tables([], [], tested), kept_table(kept))
             return Reading(findings=(missing or words.NO_TARGET, words.of_back_test(tested)), tables=tables)
         reach, bought = _reach(outlook), purchases(outlook, view.labels)
         charts = (
@@ -101,8 +102,13 @@ class Forecast:
                 words.of_purchase(outlook, bought[0], view.labels) if bought else words.USED_UP,
                 words.of_back_test(tested),
             ),
-            tables=_tables(
-                reach.rows if reach else [], [_next_row(found, outlook.labels) for found in bought], tested
+            tables=(
+                *_tables(
+                    reach.rows if reach else [],
+                    [_next_row(found, outlook.labels) for found in bought],
+                    tested,
+                ),
+                kept_table(kept),
             ),
             charts=tuple(chart for chart in charts if chart is not None),
         )
