@@ -15,7 +15,7 @@ from workbench.storage.tables import token, web_session
 from workbench.web.app import API, GUARDED, OPEN
 from workbench.web.pages.signing import local
 from workbench.web.security.access import COOKIE
-from workbench.web.security.limits import FREE, MOST_A_MINUTE, MOST_ADDRESSES, Limiter, network
+from workbench.web.security.limits import FREE, MOST_A_MINUTE, MOST_ADDRESSES, MOST_KEYS, Limiter, network
 from workbench.web.security.secrets import digest, new_secret
 from workbench.web.security.visitors import host_of, is_loopback, port_of
 
@@ -244,6 +244,27 @@ def test_wrong_tokens_are_tried_ever_more_slowly_and_the_right_one_has_to_wait_t
     assert guarded_site.as_role(Role.ADMIN, "/api/v1/me").status_code == 429
 
 
+def test_who_came_in_before_does_not_wait_for_the_mistakes_of_a_neighbour(guarded_site: MadeSite) -> None:
+    assert guarded_site.as_role(Role.VIEWER, "/api/v1/me").status_code == 200
+    for _ in range(FREE):
+        guarded_site.ask("/sign-in", "POST", data={"token": "guess"})
+    told = [guarded_site.as_role(role, "/api/v1/me").status_code for role in (Role.VIEWER, Role.ADMIN)]
+    assert told == [200, 429], "nor does the neighbour wait any less"
+    with guarded_site.store.begin() as tx:
+        tx.tokens.revoke("the viewer")
+    for _ in range(FREE):
+        guarded_site.ask("/sign-in", "POST", data={"token": "guess"})
+    told = [guarded_site.as_role(Role.VIEWER, "/api/v1/me").status_code for _ in range(2)]
+    assert told == [401, 429], "a key that works no more is a mistake, and known no longer"
+
+
+def test_keys_that_worked_are_forgotten_in_the_end() -> None:
+    limiter = Limiter(ticking=lambda: 0.0)
+    for number in range(MOST_KEYS + 50):
+        limiter.worked("192.0.2.1", f"key {number}")
+    assert len(limiter._good) == MOST_KEYS
+
+
 def test_the_wait_doubles_and_is_forgotten_with_the_right_key() -> None:
     now = [0.0]
     limiter = Limiter(ticking=lambda: now[0])
@@ -253,7 +274,9 @@ def test_the_wait_doubles_and_is_forgotten_with_the_right_key() -> None:
         waits.append(limiter.wait("192.0.2.1"))
     assert waits == [0.0] * (FREE - 1) + [1.0, 2.0, 4.0, 8.0, 16.0]
     assert limiter.wait("192.0.2.2") == 0
+    now[0] = 20.0
     limiter.worked("192.0.2.1")
+    limiter.failed("192.0.2.1")
     assert limiter.wait("192.0.2.1") == 0
 
 

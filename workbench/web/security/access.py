@@ -60,22 +60,23 @@ def check_key(desk: Desk, address: str, secret: str) -> tuple[Store, Token]:
         SignInNeeded: It opens nothing.
         Away: It may be in a database that can not be used now.
     """
-    wait = desk.limiter.wait(address)
+    mark = digest(secret)
+    wait = desk.limiter.wait(address, mark)
     if wait > 0:
         raise Slower(
             f"Too many wrong tokens. Try again in {wait:.0f} {'second' if wait < 1.5 else 'seconds'}.",
             headers={"Retry-After": str(int(wait) + 1)},
         )
-    known = _first(desk, lambda tx: tx.tokens.find(digest(secret)))
+    known = _first(desk, lambda tx: tx.tokens.find(mark))
     if known is not None:
         store, found = known
-        desk.limiter.worked(address)
+        desk.limiter.worked(address, mark)
         with store.read() as tx:
             stale = tx.tokens.is_stale(found)
         if stale:
             _note_use(store, found)
         return store, found
-    desk.limiter.failed(address)
+    desk.limiter.failed(address, mark)
     raise SignInNeeded("This token opens nothing: it is wrong, revoked or expired.", CHALLENGE)
 
 

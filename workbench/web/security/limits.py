@@ -15,6 +15,8 @@ LONGEST_SECONDS = 900.0
 MOST_A_MINUTE = 100.0
 #: Addresses that are remembered; the one that failed longest ago is forgotten first.
 MOST_ADDRESSES = 10_000
+#: Keys that worked and where: their owners do not wait for the mistakes of a neighbour.
+MOST_KEYS = 1_000
 
 
 @dataclass(slots=True)
@@ -31,22 +33,29 @@ class Limiter:
 
     ticking: Callable[[], float] = time.monotonic
     _known: OrderedDict[str, Failures] = field(default_factory=OrderedDict)
+    _good: OrderedDict[tuple[str, str], None] = field(default_factory=OrderedDict)
     _left: float = MOST_A_MINUTE
     _filled: float | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def wait(self, address: str) -> float:
-        """How many seconds an address has to wait before it may try again."""
-        now = self.ticking()
-        with self._lock:
-            own = self._known.get(network(address))
-            return max(0.0, own.until - now) if own else 0.0
+    def wait(self, address: str, mark: str = "") -> float:
+        """How many seconds an address has to wait before it may try again.
 
-    def failed(self, address: str) -> None:
+        Args:
+            mark: The digest of the key that is tried: one that worked from there before does not wait.
+        """
+        now = self.ticking()
+        place = network(address)
+        with self._lock:
+            own = self._known.get(place)
+            return 0.0 if own is None or (place, mark) in self._good else max(0.0, own.until - now)
+
+    def failed(self, address: str, mark: str = "") -> None:
         """Count a wrong key."""
         now = self.ticking()
         key = network(address)
         with self._lock:
+            self._good.pop((key, mark), None)
             self._refill(now)
             own = self._known.pop(key, None) or Failures()
             own.count += 1
@@ -59,10 +68,18 @@ class Limiter:
             while len(self._known) > MOST_ADDRESSES:
                 self._known.popitem(last=False)
 
-    def worked(self, address: str) -> None:
-        """Forget the mistakes of whoever had the right key."""
+    def worked(self, address: str, mark: str = "") -> None:
+        """Forget the mistakes of whoever had the right key, and know that key again."""
+        now, place = self.ticking(), network(address)
         with self._lock:
-            self._known.pop(network(address), None)
+            # Of one that came in past a wait the mistakes are not.
+            if (own := self._known.get(place)) is not None and own.until <= now:
+                del self._known[place]
+            if mark:
+                self._good[place, mark] = None
+                self._good.move_to_end((place, mark))
+            while len(self._good) > MOST_KEYS:
+                self._good.popitem(last=False)
 
     def _refill(self, now: float) -> None:
         if self._filled is not None:
