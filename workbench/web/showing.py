@@ -2,7 +2,8 @@
 
 import hashlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +20,8 @@ SAFE = {
 }
 #: Decoding takes memory: a few at a time, whoever asks.
 AT_ONCE = 2
+#: A folder of another machine may stop answering: whoever waits for it holds a thread that pages need.
+PATIENCE_SECONDS = 20.0
 
 
 def pool_folders(tx: Transaction, project: Project) -> tuple[Path, ...]:
@@ -46,8 +49,17 @@ class Showing:
         path = item.payload.get("path")
         if not isinstance(path, str):
             raise SourceError("This item is no picture.")
-        with self._turns:
+        with self._turn():
             content = read_guarded(path, folders)
             if exact and hashlib.sha256(content).hexdigest() != item.sha256:
                 raise SourceError("The picture's file has changed since it was added to the pool.")
             return as_picture(content, longest)
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        if not self._turns.acquire(timeout=PATIENCE_SECONDS):
+            raise SourceError("Too many pictures are asked for, or their folder does not answer. Look again.")
+        try:
+            yield
+        finally:
+            self._turns.release()

@@ -16,6 +16,7 @@ from workbench.bootstrap import add_to_pool, upgrade_database
 from workbench.config.load import load_settings
 from workbench.domain.roles import Role
 from workbench.steps.present import picture_name
+from workbench.web import showing
 from workbench.web.pictures import picture_app
 
 CONFIG = """
@@ -87,6 +88,16 @@ def test_pictures_of_the_pool_are_shown_whole_and_small_to_whoever_may_look(
         .status_code
         == 401
     )
+
+
+def test_a_folder_that_does_not_answer_is_not_waited_for_by_everybody(
+    desk: LittleDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(showing, "PATIENCE_SECONDS", 0.05)
+    client, shown = desk.client(Role.VIEWER), desk.desk.showing
+    with shown._turn(), shown._turn():
+        assert _get(client, "cat/1.png")[:2] == (404, "image/png")
+    assert _get(client, "cat/1.png")[0] == 200
 
 
 def test_a_picture_that_the_browser_has_is_not_sent_again(desk: LittleDesk) -> None:
