@@ -208,7 +208,7 @@ class _Plot:
             x = {**self._plain_axis(self._x.title), **names, "showgrid": False}
         else:
             x["showgrid"] = False
-        rows = len(self._names) * max(1, len(self._bars)) if self._lying else 0
+        rows = round(len(self._names) * (0.6 + 0.4 * max(1, len(self._bars)))) if self._lying else 0
         return {
             "xaxis": x,
             "yaxis": y,

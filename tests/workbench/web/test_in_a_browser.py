@@ -327,6 +327,25 @@ def test_every_page_of_every_project_fits_a_phone_and_the_dark(
         check(phone, path)
 
 
+def test_what_opens_over_a_page_is_closed_by_escape_and_by_a_click_beside_it(
+    desktop: Watched, site: MadeSite
+) -> None:
+    page = desktop.open(f"{site.filled}/panels/stopping")
+    is_open = "document.querySelector('.as-of-box').open"
+    page.focus(".as-of-box summary")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    assert page.evaluate(is_open)
+    page.keyboard.press("Escape")
+    assert not page.evaluate(is_open)
+    assert page.evaluate("document.activeElement.tagName") == "SUMMARY", "the keyboard is where it was"
+    page.click(".as-of-box summary")
+    page.click(".as-of-box input")
+    assert page.evaluate(is_open)
+    page.click("h1")
+    assert not page.evaluate(is_open)
+
+
 def test_who_is_shut_out_while_looking_is_told_and_led_to_the_door(
     browser: "Browser", made_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -348,6 +367,26 @@ def test_who_is_shut_out_while_looking_is_told_and_led_to_the_door(
         page.click("text=Sign in again")
         assert "/sign-in?next=" in page.url
         context.close()
+
+
+def test_where_the_system_gives_the_colours_it_is_seen_what_is_chosen_and_how_far_a_round_is(
+    browser: "Browser", base: str, site: MadeSite
+) -> None:
+    context = browser.new_context(**DESKTOP, forced_colors="active")
+    watched = Watched(context.new_page(), base)
+    page = watched.open(f"{site.filled}/panels/budget_curve")
+    ground = (
+        "[...document.querySelectorAll('.switch button')].map((it) => getComputedStyle(it).backgroundColor)"
+    )
+    chosen, *others = page.evaluate(ground)
+    assert chosen not in others
+    page = watched.open(f"{site.filled}/rounds/8")
+    border = "(name) => getComputedStyle(document.querySelector(`.steps .${name}`)).borderTopColor"
+    assert page.evaluate(border, "done") != page.evaluate(border, "ahead")
+    watched.until("document.querySelector('progress')")
+    bar = "getComputedStyle(document.querySelector('progress')).borderTopStyle"
+    assert page.evaluate(bar) == "solid", "how many are answered has an edge"
+    context.close()
 
 
 def test_paper_is_light_and_has_whole_charts_whatever_the_screen_is(

@@ -202,6 +202,16 @@
   }).observe(document.body, { childList: true, subtree: true });
   if (document.querySelector("figure[data-chart]") && plotly) load();
 
+  // What was opened over the page is closed by Escape, and by a click beside it.
+  const close = (box) => { box.open = false; };
+  document.addEventListener("keydown", (event) => {
+    const box = event.key === "Escape" && event.target.closest?.(".as-of-box[open]");
+    if (box) { close(box); box.querySelector("summary").focus(); }
+  });
+  document.addEventListener("click", (event) => {
+    document.querySelectorAll(".as-of-box[open]").forEach((box) => { if (!box.contains(event.target)) close(box); });
+  });
+
   // On a narrow screen the navigation is a strip: bring the page's own entry into view.
   const here = document.querySelector(".side a[aria-current]");
   const strip = document.querySelector(".side");
