@@ -4,17 +4,9 @@ from workbench.reports.bought import Beside, Bought, Row, bought
 from workbench.reports.bought_charts import accuracy_of, charts_of
 from workbench.reports.panel import Finding, Reading, Table, Tone, View
 from workbench.reports.units import Unit
+from workbench.reports.unmeasured import unmeasured
 from workbench.reports.words import count, in_words, interval
 from workbench.storage.facts.facts import Facts
-
-NOTHING = (
-    "Nothing is measured yet: no round is closed. Type `workbench round ask`, and `workbench round tell` "
-    "when it is labeled."
-)
-NO_ACCURACY = (
-    "Accuracy is not shown: there is neither a held-out item nor a labeled random pick. Type "
-    "`workbench pool add PATH --label COLUMN --test-share 0.2` to hold some out."
-)
 
 
 class BudgetCurve:
@@ -41,17 +33,21 @@ class BudgetCurve:
             rows=read.beside,
             empty="No model of the random share alone or of all labels was trained.",
         )
+        why = "" if read.rows and read.rows[-1].accuracy is not None else unmeasured(facts)
         return Reading(
-            findings=tuple(_findings(read)), tables=(by_round, beside), charts=tuple(charts_of(read))
+            findings=tuple(_findings(read, why)),
+            tables=(by_round, beside),
+            charts=tuple(charts_of(read)),
         )
 
 
-def _findings(read: Bought) -> list[Finding]:
+def _findings(read: Bought, why: str) -> list[Finding]:
     if not read.rows:
-        return [Finding(NOTHING, Tone.UNKNOWN)]
+        return [Finding(f"Nothing is measured yet: {why}.", Tone.UNKNOWN)]
     last = read.rows[-1]
     if last.accuracy is None:
-        return [Finding(f"Spent so far: {_spent(read, last)}. {NO_ACCURACY}", Tone.UNKNOWN)]
+        words = f"Spent so far: {_spent(read, last)}. Accuracy is not shown: {why}."
+        return [Finding(words, Tone.UNKNOWN)]
     words = f"{_spent(read, last)} bought an accuracy of {accuracy_of(last)} on {read.measured_on}."
     return [Finding(words), *_target(read, last), *_random(read), *_ceiling(read, last)]
 

@@ -10,14 +10,10 @@ from workbench.reports.panels import calibration_charts as charts
 from workbench.reports.panels import calibration_words as words
 from workbench.reports.statistics.ranks import area_interval
 from workbench.reports.units import Count, Nats, Points, RoundNumber, Share
+from workbench.reports.unmeasured import unmeasured
 from workbench.storage.facts.diagnostics import Diagnostic
 from workbench.storage.facts.facts import Facts
 
-NOTHING = (
-    "Nothing is known of the calibration yet: it is measured on held-out items when a round is evaluated. "
-    "Hold some out with `workbench pool add --test-share 0.2`, and close a round: `workbench round ask`, "
-    "then `workbench round tell`."
-)
 SCORES = {
     "mutual_information": "mutual information (BALD)",
     "entropy": "entropy of the prediction",
@@ -122,9 +118,9 @@ class Calibration:
         ]
         samples = _newest(facts.diagnostics.all("convergence"), "rows")
         newest = history[-1].content if history else None
-        nothing = f"Calibration is not shown: {NOT_KEPT}." if kept_nothing(facts) else NOTHING
+        why = "" if history else NOT_KEPT if kept_nothing(facts) else unmeasured(facts)
         return Reading(
-            findings=tuple(_findings(history, samples, nothing)),
+            findings=tuple(_findings(history, samples, why)),
             tables=_tables(newest, samples, history),
             charts=(*charts.of_newest(newest), *charts.convergence(samples), *charts.by_round(history)),
         )
@@ -134,16 +130,14 @@ def _newest(found: list[Diagnostic], key: str) -> Mapping[str, Any] | None:
     return next((one.content for one in reversed(found) if key in one.content), None)
 
 
-def _findings(
-    history: list[Diagnostic], samples: Mapping[str, Any] | None, nothing: str
-) -> Iterator[Finding]:
+def _findings(history: list[Diagnostic], samples: Mapping[str, Any] | None, why: str) -> Iterator[Finding]:
     if history:
         newest = history[-1].content
         yield words.verdict(newest)
         yield words.ranking(newest)
         yield words.temperature(newest)
     else:
-        yield words.unknown(nothing)
+        yield words.unknown(f"Calibration is not shown: {why}.")
     if samples is not None:
         yield words.samples(samples)
 

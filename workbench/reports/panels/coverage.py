@@ -3,13 +3,14 @@
 import numpy as np
 
 from workbench.domain.intervals import wilson
-from workbench.reports.older import kept_nothing
+from workbench.reports.older import NOT_KEPT, kept_nothing
 from workbench.reports.panel import Reading, Table, View
 from workbench.reports.panels import coverage_charts as charts
 from workbench.reports.panels import coverage_map
 from workbench.reports.panels import coverage_words as words
 from workbench.reports.panels.coverage_rows import RegionRow, Row, SourceRow
 from workbench.reports.statistics.classes import ClassScore, class_scores
+from workbench.reports.unmeasured import unmeasured
 from workbench.storage.facts.facts import Facts
 from workbench.storage.predictions import Predictions
 
@@ -29,10 +30,11 @@ class Coverage:
         floor = facts.terms.now().floor
         rows = _rows(facts, newest[1] if newest else None, floor)
         seen = coverage_map.look(facts)
+        missing = NOT_KEPT if kept_nothing(facts) else None if newest else unmeasured(facts)
         sources = _sources(facts, newest[1] if newest else None)
         return Reading(
             findings=(
-                *words.of_classes(rows, floor, kept=not kept_nothing(facts)),
+                *words.of_classes(rows, floor, missing),
                 *words.of_sources(sources),
                 *coverage_map.finding(seen),
             ),

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 
-from workbench.reports.older import NOT_KEPT
 from workbench.reports.panel import Finding, Tone
 from workbench.reports.panels.coverage_rows import Row, SourceRow
 from workbench.reports.statistics.classes import Measured
@@ -36,12 +35,10 @@ def predicted_in_pool(facts: Facts) -> dict[str, float]:
     return {name: n / total for name, n in zip(facts.project.classes, counts, strict=True)}
 
 
-def of_classes(rows: Sequence[Row], floor: float | None, *, kept: bool) -> Iterator[Finding]:
-    """Which classes lack labels; ``kept`` is whether what was measured was kept."""
-    if not kept:
-        yield Finding(f"Which class lacks labels is not shown: {NOT_KEPT}.", Tone.UNKNOWN)
-    elif not any(row.recall is not None for row in rows):
-        yield _nothing(rows)
+def of_classes(rows: Sequence[Row], floor: float | None, missing: str | None) -> Iterator[Finding]:
+    """Which classes lack labels; ``missing`` is why recalls are not known, if they are not."""
+    if missing is not None:
+        yield Finding(f"Which class lacks labels is not shown: {missing}.", Tone.UNKNOWN)
     elif floor is not None:
         yield from _lacking(rows, floor)
     else:
@@ -80,20 +77,6 @@ def of_sources(rows: Sequence[SourceRow]) -> Iterator[Finding]:
             f"{in_words(least.labels_share, Unit.SHARE)} of the labels.",
             Tone.WARNING,
         )
-
-
-def _nothing(rows: Sequence[Row]) -> Finding:
-    if any(row.n for row in rows):
-        return Finding(
-            "Which class lacks labels is not shown yet: no round has measured a model on the held-out items. "
-            "Type `workbench round ask`, then `workbench round tell`.",
-            Tone.UNKNOWN,
-        )
-    return Finding(
-        "Which class lacks labels is not shown: nothing is held out to measure recall on. "
-        "Type `workbench pool add --test-share 0.2` with labeled items.",
-        Tone.UNKNOWN,
-    )
 
 
 def _lacking(rows: Sequence[Row], floor: float) -> Iterator[Finding]:

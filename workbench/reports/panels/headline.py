@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from workbench.domain.rounds import FINISHED, RoundState
 from workbench.reports.decision import Decision, Heard, decide, heard, named, verb, votes
 from workbench.reports.outlook import LEVEL, Outlook, outlook_of, quantiles_of
 from workbench.reports.panel import Finding, Reading, Table, Tone, View
@@ -13,6 +12,7 @@ from workbench.reports.panels.forecast_words import UNLIKELY
 from workbench.reports.statistics.forecast import band_of
 from workbench.reports.stopping_record import Judged, Says
 from workbench.reports.units import Count, Money, RoundNumber, Seconds, Share, Unit
+from workbench.reports.unmeasured import under_way, way_on
 from workbench.reports.words import count, in_words, interval
 from workbench.storage.facts.facts import Facts
 from workbench.storage.facts.rounds import RoundThen
@@ -120,11 +120,6 @@ def last_point(outlook: Outlook) -> LastPoint | None:
     return LastPoint(float(middle), float(low), float(high))
 
 
-def under_way(facts: Facts) -> RoundThen | None:
-    """The round that is not over, if there is one."""
-    return next((one for one in facts.rounds.all() if one.state not in FINISHED), None)
-
-
 def _row(outlook: Outlook, decision: Decision, cost: LastPoint | None) -> Row:
     point = outlook.points[-1]
     measured = outlook.measured[-1] if outlook.measured else None
@@ -158,7 +153,7 @@ def _verdict(decision: Decision, asked: Heard) -> Finding:
 def _stand(outlook: Outlook, cost: LastPoint | None, running: RoundThen | None) -> Finding:
     point, currency = outlook.newest, outlook.terms.currency
     if point is None:
-        return Finding(f"No round was closed yet: {_way_on(running)}.", Tone.UNKNOWN)
+        return Finding(f"No round was closed yet: {way_on(running)}.", Tone.UNKNOWN)
     spent = f"{count(point.labels, 'label')} from {count(point.annotations, 'annotation')}"
     money = f" for {in_words(point.cost, Unit.MONEY, currency=currency)}" if point.cost else ""
     time = f" and {in_words(point.seconds, Unit.SECONDS)} of people's time" if point.seconds else ""
@@ -168,13 +163,6 @@ def _stand(outlook: Outlook, cost: LastPoint | None, running: RoundThen | None) 
     accuracy = interval(measured.value, measured.low, measured.high, Unit.SHARE, n=measured.n)
     last = "" if cost is None else f" The last point of it cost {_money(cost, currency)}."
     return Finding(f"{spent}{money}{time} have brought an accuracy of {accuracy}.{last}")
-
-
-def _way_on(running: RoundThen | None) -> str:
-    if running is None:
-        return "`workbench round ask` begins one"
-    command = "resume" if running.state is RoundState.FAILED else "tell"
-    return f"`workbench round {command}` goes on with round {running.number}"
 
 
 def _uncounted(outlook: Outlook, running: RoundThen | None) -> list[Finding]:

@@ -14,6 +14,7 @@ from workbench.reports.saved import Measures, Saved, caveats, savings
 from workbench.reports.savings_charts import apart_chart, unbiased_chart
 from workbench.reports.unbiased import ALL, LURE, RANDOM_SHARE, Unbiased, from_chosen, from_random
 from workbench.reports.units import Unit
+from workbench.reports.unmeasured import unmeasured
 from workbench.reports.words import count, in_words, interval
 from workbench.storage.facts.facts import Facts
 
@@ -87,7 +88,7 @@ def _no_control(facts: Facts) -> str | None:
 def _no_predictions(facts: Facts) -> str:
     measured = [point for point in accuracies(facts) if point.value is not None]
     if not measured:
-        return "nothing is measured yet; type `workbench round ask`, then `workbench round tell`"
+        return unmeasured(facts)
     if any(metric.split == "test" for _, metric in facts.points.metrics()):
         return NOT_KEPT
     return "there are no held-out items; `workbench pool add PATH --label COLUMN --test-share 0.2` adds some"

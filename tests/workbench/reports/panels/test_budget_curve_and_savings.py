@@ -192,7 +192,7 @@ def test_a_young_project_says_what_is_missing(store: Store, panel: Panel, rounds
     reading = _read(store, _project(store, replace(AHEAD, rounds=rounds, open_round=True)), panel)
     assert reading.findings
     if rounds == 0:
-        assert "workbench round ask" in _words(reading)
+        assert "`workbench round tell` goes on with round 0" in _words(reading)
         assert all(not table.rows for table in reading.tables)
         assert reading.charts == ()
 

@@ -112,7 +112,7 @@ def test_an_empty_project_says_what_is_missing_and_what_to_type(store: Store) ->
     with store.read() as tx:
         reading = Calibration().read(tx.facts(project), View())
     assert [finding.tone for finding in reading.findings] == [Tone.UNKNOWN]
-    assert "`workbench pool add --test-share 0.2`" in reading.findings[0].words
+    assert "--test-share 0.2`" in reading.findings[0].words
     assert reading.charts == ()
     assert all(not table.rows for table in reading.tables)
 

@@ -134,7 +134,7 @@ def test_as_it_was_then(store: Store) -> None:
 def test_before_anything_is_measured_it_says_what_is_missing(store: Store) -> None:
     reading = _read(store, SMALL, days=0.1)
     assert reading.findings[0].tone is Tone.UNKNOWN
-    assert "`workbench round ask`" in reading.findings[0].words
+    assert "`workbench round tell` goes on with round 0" in reading.findings[0].words
     assert sum(row.n for row in reading.tables[0].rows) == 300
     assert not any(chart.name == "coverage_recall" for chart in reading.charts)
 
@@ -144,7 +144,7 @@ def test_an_empty_project_has_rows_without_numbers_and_no_chart(store: Store) ->
         project = tx.projects.ensure("empty", kind=TaskKind.TEXT, classes=("a", "b"), seed=0)
     with store.read() as tx:
         reading = Coverage().read(tx.facts(project), View())
-    assert "pool add --test-share" in reading.findings[0].words
+    assert "--test-share 0.2" in reading.findings[0].words
     assert [(row.label, row.labels, row.recall) for row in reading.tables[0].rows] == [
         ("a", 0, None),
         ("b", 0, None),
