@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from workbench.reports.chart import Axis, Chart, Line, Role
-from workbench.reports.decision import Heard, heard, named
+from workbench.reports.decision import Heard, heard, named, verb
 from workbench.reports.kept_forecast import FORECAST
 from workbench.reports.older import RULES_NOT_ASKED
 from workbench.reports.outlook import LEVEL
@@ -81,7 +81,7 @@ def _findings(asked: Heard, *, closed: bool) -> list[Finding]:
         words = RULES_NOT_ASKED if closed else NOT_ASKED
         return [Finding(words, Tone.UNKNOWN), *_reached(asked.limits)]
     said = {says: [one.rule for one in asked.rules if one.says is says] for says in Says}
-    parts = [f"{len(rules)} say {says} ({named(rules)})" for says, rules in said.items() if rules]
+    parts = [f"{len(rules)} {verb(rules)} {says} ({named(rules)})" for says, rules in said.items() if rules]
     words = f"Of {count(len(asked.rules), 'stopping rule')}, {'; '.join(parts)}."
     agreed = bool(said[Says.STOP]) and not said[Says.GO_ON]
     split = bool(said[Says.STOP]) and bool(said[Says.GO_ON])

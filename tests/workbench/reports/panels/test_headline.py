@@ -1,10 +1,11 @@
-"""The headline says of a round that is not over what to type, and that its cost is not counted yet."""
+"""The headline names what to type while a round is not over; one stopping rule says, several say."""
 
 import pytest
 
 from tests.fixtures.made_up import MadeUp
 from workbench.reports.panel import View
 from workbench.reports.panels.headline import Headline
+from workbench.reports.panels.stopping import Stopping
 from workbench.storage.store import Store
 
 
@@ -36,3 +37,12 @@ def test_what_an_open_round_has_cost_is_said_to_be_missing_from_the_sums(
 ) -> None:
     words = _words(store, MadeUp(rounds=2, test_items=50, open_round=under_way))
     assert ("Round 2 is not over: what it has cost so far is not in these sums" in words) is under_way
+
+
+def test_one_rule_says_and_several_say(store: Store) -> None:
+    MadeUp(rounds=1, test_items=50, foreseen=1).write(store)
+    with store.read() as tx:
+        (project,) = tx.projects.all()
+        words = Stopping().read(tx.facts(project), View()).findings[0].words
+    assert " 1 says " in words
+    assert " 1 say " not in words
