@@ -29,7 +29,8 @@ class Facts:
         drift: What the last test of the newest items said; None while it has not been made.
         drifted: Whether it found that they differ.
         new_items: Whether the pool has received anything since the last round was started.
-        low: The lower end of the headline metric's interval at the last budget point.
+        low: The lower end of the headline metric's interval at the last budget point; the least of the
+            last two where each was measured on random picks of its own.
     """
 
     now: datetime

@@ -1,5 +1,6 @@
 """Target, caps, deadline and what the next batch is worth, each judged by a stated rule as of a moment."""
 
+from workbench.domain.looks import sure_low
 from workbench.reports.outlook import LEVEL, POOL_USED_UP, Outlook, no_forecast
 from workbench.reports.purchases import purchase
 from workbench.reports.statistics.purchase import Purchase
@@ -20,12 +21,14 @@ def judged_target(outlook: Outlook) -> Judged | None:
     target, point = outlook.terms.target, outlook.measured[-1] if outlook.measured else None
     if target is None:
         return None
-    stated = "Stop when the lower end of the accuracy's 95 % interval is at the target."
+    stated = "Stop when the lower end of the accuracy's 95 % interval is at the target"
+    stated += "." if outlook.looks == 1 else ", in two rounds in a row, as each has random picks of its own."
     if point is None or point.low is None:
         return Judged(TARGET, stated, None, target, Says.UNKNOWN, "No accuracy has been measured.")
     accuracy = interval(point.value, point.low, point.high, Unit.SHARE, n=point.n)
     reason = f"The accuracy is {accuracy}, the target {in_words(target, Unit.SHARE)}."
-    says = Says.STOP if point.low >= target else Says.GO_ON
+    low = sure_low(outlook.measured, outlook.looks)
+    says = Says.STOP if low is not None and low >= target else Says.GO_ON
     return Judged(TARGET, stated, point.low, target, says, reason)
 
 

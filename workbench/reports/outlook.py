@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from workbench.domain.arms import Arm
+from workbench.domain.looks import looks_needed
 from workbench.domain.records import BudgetPoint, Reason
 from workbench.domain.rounds import RoundState
 from workbench.domain.seeds import derive_seed
@@ -61,6 +62,7 @@ class Outlook:
         most: Labels that there can be at most: the pool's.
         at: The moment.
         closed_at: When the newest of the points was closed.
+        looks: Rounds in a row that have to be at the target.
     """
 
     points: tuple[BudgetPoint, ...]
@@ -70,6 +72,7 @@ class Outlook:
     most: float
     at: datetime
     closed_at: datetime | None = None
+    looks: int = 1
 
     @property
     def newest(self) -> BudgetPoint | None:
@@ -170,7 +173,13 @@ def outlook_of(facts: Facts) -> Outlook:
         most=most_labels(facts, points, rounds),
         at=facts.at,
         closed_at=spent[-1].at if spent else None,
+        looks=_looks(facts, points),
     )
+
+
+def _looks(facts: Facts, points: Sequence[BudgetPoint]) -> int:
+    measured = [point.round_number for point in points if point.value is not None and point.n]
+    return looks_needed(measured[-1], facts.points.metrics()) if measured else 1
 
 
 def _curves(facts: Facts, points: tuple[BudgetPoint, ...], seed: int) -> Curves | None:

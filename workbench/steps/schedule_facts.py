@@ -4,7 +4,8 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from workbench.domain.decisions import Facts
-from workbench.domain.records import Project
+from workbench.domain.looks import looks_needed, sure_low
+from workbench.domain.records import BudgetPoint, Project
 from workbench.domain.rounds import LEASE_SECONDS
 from workbench.domain.schedule import Schedule, steady
 from workbench.storage.store import Transaction
@@ -47,5 +48,12 @@ def facts_of(
         new_items=bool(newest and rounds and newest > rounds[-1].created_at),
         drift=told.message if told else None,
         drifted=told is not None and told.kind == DRIFTED,
-        low=points[-1].low if points else None,
+        low=_surely(tx, project, points),
     )
+
+
+def _surely(tx: Transaction, project: Project, points: list[BudgetPoint]) -> float | None:
+    """The accuracy that is surely reached, as reports judge it."""
+    if not points:
+        return None
+    return sure_low(points, looks_needed(points[-1].round_number, tx.results.metrics(project.id)))
