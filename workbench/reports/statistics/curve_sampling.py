@@ -29,6 +29,9 @@ LARGE, SPLITS = 0.03, 8
 #: than ``HEAVY`` of the weight points at a cell that was underrated.
 REPEATS, ENOUGH, HEAVY = 6, 0.3, 0.01
 TINY = 1e-300
+#: How likely a ceiling is before any point is seen: this power of it. The largest whole one with which 90 %
+#: bands hold the truth of 2,000 simulated power laws in no more than 92 of 100; decision 0033.
+HIGH = 1.0
 
 
 class Cells(NamedTuple):
@@ -198,7 +201,8 @@ def _look(points: Points, noises: list[Noise], cells: Cells) -> Floats:
     found_Z_C = np.empty((len(noises), len(cells.family_C)))
     for number, noise in enumerate(noises):
         fitted = fit(points, parts, noise)
-        found_Z_C[number] = fitted.log_evidence_P + draw_ends(fitted, middle_C_2).log_mass_P
+        ends = draw_ends(fitted, middle_C_2)
+        found_Z_C[number] = fitted.log_evidence_P + ends.log_mass_P + _log_prior(ends)
     return found_Z_C + cells.log_volume_C
 
 
@@ -231,7 +235,12 @@ def _weigh(
         fitted = fit(points, Columns(parts.ceiling[rows], parts.start[rows]), noises[number])
         mean_P_2[rows], cov_P_2_2[rows], log_evidence_P[rows] = fitted
     ends = draw_ends(Fit(mean_P_2, cov_P_2_2, log_evidence_P), rng.random((len(noise_P), 2)))
-    return Weighed(ends, log_evidence_P + ends.log_mass_P)
+    return Weighed(ends, log_evidence_P + ends.log_mass_P + _log_prior(ends))
+
+
+def _log_prior(ends: Ends) -> Floats:
+    """High ceilings are more common than low ones: people label what can be told apart."""
+    return np.asarray(HIGH * np.log(np.maximum(ends.ceiling_P, TINY)))
 
 
 def _resample(log_weight_P: Floats, count: int, rng: np.random.Generator) -> Ints:
