@@ -14,7 +14,8 @@ from typing import Any, Final
 
 from workbench.reports.chart import Chart
 from workbench.reports.faces.drawing import Drawing
-from workbench.reports.palette import INKS
+from workbench.reports.palette import INKS, TEXT
+from workbench.reports.unread import DAMAGE
 from workbench.reports.words import plain
 
 FONTS: Final = "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif"
@@ -26,7 +27,28 @@ _PAINTS: Final = {"fill": "f", "stroke": "s"}
 
 
 def svg(chart: Chart, currency: str = "") -> str:
-    """Draw a chart. Scales to the width it is given; its summary is read out to those who do not see it."""
+    """Draw a chart. Scales to the width it is given; its summary is read out to those who do not see it.
+
+    One that can not be drawn takes no page with it: there is a sentence in its place.
+    """
+    try:
+        return _drawn(chart, currency)
+    except DAMAGE as error:
+        return _undrawn(chart, error)
+
+
+def _undrawn(chart: Chart, error: Exception) -> str:
+    """What is there in place of a picture."""
+    words = f"This chart can not be drawn ({type(error).__name__}); the tables have its numbers."
+    label = html.escape(plain(f"{chart.title}. {chart.summary} {words}"), quote=True)
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="chart undrawn" viewBox="0 0 520 40" role="img" '
+        f'aria-label="{label}" font-family="{FONTS}">\n'
+        f'<text x="0" y="24" font-size="12" fill="{TEXT.light}" class="f-{TEXT.name}">{words}</text>\n</svg>'
+    )
+
+
+def _drawn(chart: Chart, currency: str) -> str:
     from matplotlib import rc_context
 
     settings = {

@@ -36,6 +36,7 @@ def test_every_picture_is_one_element_that_says_what_it_shows(any_report: Report
         assert root.tag == f"{SVG}svg"
         assert root.get("role") == "img"
         assert (root.get("aria-label") or "").startswith(f"{chart.title}. ")
+        assert root.get("class") == "chart"
 
 
 def test_a_strict_page_blocks_nothing_of_it(any_report: Report) -> None:
@@ -190,3 +191,12 @@ def test_letters_of_any_script_are_drawn_without_a_warning() -> None:
     bars = Bars(name="classes", labels=["猫", "كلب", "🐟"], values=[0.1, 0.2, 0.3])
     picture = svg(replace(CHART, marks=(bars,)))
     assert {"猫", "كلب", "🐟"} <= set(_texts(picture).split())
+
+
+def test_a_chart_that_can_not_be_drawn_is_a_sentence_and_takes_no_page_with_it() -> None:
+    broken = replace(CHART, marks=(replace(LINE, y=["<b>high</b>"]),), title="<One>")  # type: ignore[list-item]
+    picture = svg(broken, "USD")
+    root = ElementTree.fromstring(picture)
+    assert root.get("class") == "chart undrawn"
+    assert "<One>. It rises." in (root.get("aria-label") or "")
+    assert "can not be drawn" in _texts(picture)
