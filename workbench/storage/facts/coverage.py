@@ -22,7 +22,7 @@ class Source:
     """Where items came from.
 
     Attributes:
-        rows: How many came, held-out ones included.
+        rows: How many came to be chosen from: held-out and gold items are none of them.
         labels: How many of them have an agreed label that may be learnt from.
         shards: Ids of the pool's parts that came from it.
     """
@@ -63,10 +63,11 @@ class CoverageFacts:
         parts: dict[str, list[Any]] = defaultdict(list)
         for row in rows:
             parts[row.source].append(row)
+        apart = self._apart()
         return [
             Source(
                 name=name,
-                rows=sum(int(row.rows) for row in found),
+                rows=sum(int(row.rows) - apart.get(row.id, 0) for row in found),
                 labels=sum(labels[row.id] for row in found),
                 shards=frozenset(row.id for row in found),
             )
@@ -134,6 +135,19 @@ class CoverageFacts:
             .order_by(selection.c.id)
         )
         return np.array([tuple(row) for row in rows], float).reshape(-1, 2)
+
+    def _apart(self) -> dict[int, int]:
+        """How many held-out and gold items came in each part of the pool."""
+        rows = self._moment.connection.execute(
+            sa.select(item.c.pool_shard_id, sa.func.count().label("n"))
+            .where(
+                item.c.project_id == self._moment.project.id,
+                self._moment.known(item.c.created_at),
+                sa.or_(self._moment.split(Split.TEST), self._moment.split(Split.GOLD)),
+            )
+            .group_by(item.c.pool_shard_id)
+        )
+        return {row.pool_shard_id: row.n for row in rows}
 
     def _counted(self) -> dict[tuple[str, int], int]:
         """Labels to learn from by class and part of the pool: asked once."""

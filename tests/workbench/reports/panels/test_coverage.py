@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.fixtures.made_up import START, MadeUp
-from workbench.domain.records import TaskKind
+from workbench.domain.records import NewItem, Split, TaskKind
 from workbench.domain.terms import Terms
 from workbench.reports.chart import Bars, Dots
 from workbench.reports.panel import Reading, Tone, View
@@ -156,11 +156,37 @@ def test_an_empty_project_has_rows_without_numbers_and_no_chart(store: Store) ->
 def test_sources_share_items_labels_and_held_out_items_among_them(store: Store) -> None:
     reading = _read(store, SMALL)
     sources = reading.tables[1].rows
-    assert sum(row.items for row in sources) == 500
+    assert sum(row.items for row in sources) == 500 - 300
     assert sum(row.n for row in sources) == 300
     assert sum(row.labels for row in sources) == sum(row.labels for row in reading.tables[0].rows)
     assert sum(row.items_share for row in sources) == pytest.approx(1)
     assert all(row.low <= row.accuracy <= row.high for row in sources)
+
+
+def test_a_source_of_held_out_items_alone_got_no_labels_and_is_not_blamed_for_it(store: Store) -> None:
+    first = _read(store, SMALL).tables[1].rows
+    with store.begin() as tx:
+        (project,) = tx.projects.all()
+        shard = tx.pool.add_shard(project.id, uri="more", rows=900, sha256="more", source="test.csv")
+        held_out = [
+            NewItem(
+                key=f"more-{row}",
+                split=Split.TEST,
+                payload={},
+                sha256=f"more-{row}",
+                shard_id=shard.id,
+                row=row,
+                known_label=project.classes[0],
+            )
+            for row in range(900)
+        ]
+        tx.pool.touch(project.id, held_out)
+    with store.read() as tx:
+        reading = Coverage().read(tx.facts(project), View())
+    added = next(row for row in reading.tables[1].rows if row.source == "test.csv")
+    assert (added.items, added.items_share, added.labels) == (0, 0, 0)
+    assert [row.items for row in reading.tables[1].rows if row is not added] == [row.items for row in first]
+    assert not [finding for finding in reading.findings if "their size would bring" in finding.words]
 
 
 def test_regions_count_what_lies_in_them() -> None:
