@@ -52,6 +52,17 @@ def test_help_imports_nothing_heavy() -> None:
     assert done.stdout.strip().endswith("LOADED []")
 
 
+def test_what_draws_charts_loads_neither_a_database_nor_statistics() -> None:
+    """Another process draws, and begins with loading this."""
+    heavy = "torch pandas sqlalchemy scipy pydantic jinja2 typer"
+    code = (
+        "import sys, workbench.reports.faces.drawer; "
+        f"print('LOADED', sorted(set({heavy!r}.split()) & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip().endswith("LOADED []")
+
+
 def test_reports_import_nothing_that_changes_databases_or_fits() -> None:
     """Each of these would add a tenth of a second or more to every report."""
     heavy = "torch pandas alembic scipy.optimize scipy.stats label_studio_sdk sklearn fastapi baal"

@@ -8,7 +8,7 @@ import numpy as np
 
 from workbench.domain.annotators import certain, votes
 from workbench.domain.records import Annotation
-from workbench.reports.statistics.crowd import Ints, Votes
+from workbench.reports.statistics.crowd import Ints, JudgedVotes, Votes, judged
 from workbench.storage.facts.answers import Given
 from workbench.storage.facts.facts import Facts
 
@@ -27,6 +27,21 @@ class Asked(NamedTuple):
 
     tasks_V: Ints
     labels_V: Ints
+
+
+class Voted(NamedTuple):
+    """Everybody's votes, and how each is judged by what is known without it."""
+
+    opinions: Opinions
+    votes: Votes
+    judged: JudgedVotes
+
+
+def voted(facts: Facts) -> Voted:
+    """Read what everybody said; by ``facts.once`` for all who ask."""
+    opinions = opinions_of(facts)
+    votes = votes_of(facts, opinions)
+    return Voted(opinions, votes, judged(votes))
 
 
 def opinions_of(facts: Facts) -> Opinions:

@@ -6,11 +6,13 @@ It knows neither terminal nor web page: all faces show the same reading.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from workbench.reports.chart import Chart
 from workbench.reports.units import Column, columns_of
-from workbench.storage.facts.facts import Facts
+
+if TYPE_CHECKING:
+    from workbench.storage.facts.facts import Facts
 
 
 class Tone(StrEnum):
@@ -87,5 +89,5 @@ class Panel(Protocol):
     def sentence(self) -> str:
         """What it answers, in one sentence."""
 
-    def read(self, facts: Facts, view: View) -> Reading:
+    def read(self, facts: "Facts", view: View) -> Reading:
         """Read the facts and say what they show."""

@@ -1,10 +1,13 @@
 """What a panel says that can not be read: why, in words, so that the other panels are read all the same."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from workbench.domain.errors import ArtifactProblem
 from workbench.reports.panel import Finding, Panel, Reading, Table, Tone, View
-from workbench.storage.facts.facts import Facts
+
+if TYPE_CHECKING:
+    from workbench.storage.facts.facts import Facts
 
 #: What is raised by findings that nobody would have written: damaged by hand, or of another version.
 DAMAGE = (
@@ -25,7 +28,7 @@ class Unread:
     problem: str
 
 
-def read_panel(panel: Panel, facts: Facts, view: View) -> Reading:
+def read_panel(panel: Panel, facts: "Facts", view: View) -> Reading:
     """Read a panel; where the database holds something for it that can not be read, say so."""
     try:
         return panel.read(facts, view)

@@ -18,6 +18,10 @@ def main() -> None:
     asked, drawn = sys.stdin.buffer, sys.stdout.buffer
     # Where anything else is printed, it must not come between the pictures.
     sys.stdout = sys.stderr
+    # Before the first chart comes: it takes longer than a chart.
+    import matplotlib.backends.backend_svg
+    import matplotlib.figure  # noqa: F401
+
     while True:
         try:
             chart, currency = pickle.load(asked)  # noqa: S301 from the program that started this one

@@ -1,13 +1,12 @@
 """Who annotated how much, how right, how steadily, and whether seeing the model's answer changes theirs."""
 
-from workbench.reports.crowd import opinions_of, votes_of
+from workbench.reports.crowd import voted
 from workbench.reports.panel import Finding, Reading, Table, Tone, View
 from workbench.reports.panels import annotators_anchoring as anchoring
 from workbench.reports.panels import annotators_charts as charts
 from workbench.reports.panels import annotators_quality as quality
 from workbench.reports.panels import annotators_words as words
 from workbench.reports.panels import annotators_work as work
-from workbench.reports.statistics.crowd import judged
 from workbench.storage.facts.facts import Facts
 
 
@@ -20,9 +19,7 @@ class Annotators:
 
     def read(self, facts: Facts, view: View) -> Reading:
         """Read everybody's annotations once, and count."""
-        opinions = opinions_of(facts)
-        votes = votes_of(facts, opinions)
-        judgements = judged(votes)
+        opinions, votes, judgements = facts.once(voted)
         people = work.rows(facts)
         right = quality.quality_rows(facts, votes, judgements)
         pairs = quality.agreement_rows(facts, votes)

@@ -1,11 +1,10 @@
 """How sure the labels are, how many answers are wrong, and which items deserve a second look."""
 
-from workbench.reports.crowd import opinions_of, votes_of
+from workbench.reports.crowd import voted
 from workbench.reports.panel import Finding, Reading, Table, Tone, View
 from workbench.reports.panels import label_quality_charts as charts
 from workbench.reports.panels import label_quality_rows as rows
 from workbench.reports.panels import label_quality_words as words
-from workbench.reports.statistics.crowd import judged
 from workbench.storage.facts.facts import Facts
 
 
@@ -19,7 +18,7 @@ class LabelQuality:
     def read(self, facts: Facts, view: View) -> Reading:
         """Read labels and answers once, and count."""
         methods, queue = rows.method_rows(facts), facts.labels.queue()
-        votes = votes_of(facts, opinions_of(facts))
+        _, votes, judgements = facts.once(voted)
         sure, hard = rows.confidence_rows(facts), rows.difficulty_rows(facts, votes)
         corrected = rows.correction_rows(facts)
         tables = (
@@ -71,7 +70,7 @@ class LabelQuality:
             return Reading(findings=(Finding(nothing, Tone.UNKNOWN),), tables=tables)
         return Reading(
             findings=(
-                *words.noise(votes, judged(votes), len(facts.project.classes)),
+                *words.noise(votes, judgements, len(facts.project.classes)),
                 *words.labels(methods),
                 *words.queue(queue),
                 *words.difficulty(hard),
