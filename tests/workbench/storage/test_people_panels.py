@@ -7,6 +7,7 @@ from random import Random
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from tests.fixtures.answer_by_answer import (
     Suggestion,
@@ -25,6 +26,7 @@ from workbench.reports.panel import Tone, View
 from workbench.reports.panels.annotators import Annotators
 from workbench.reports.panels.integrity import Integrity
 from workbench.reports.panels.label_quality import LabelQuality
+from workbench.storage import tables as t
 from workbench.storage.annotations import Revision
 from workbench.storage.store import Store
 
@@ -170,8 +172,13 @@ def test_work_is_counted_as_answer_by_answer(store: Store, project: Project) -> 
 def test_what_showing_the_answer_does_is_counted_as_task_by_task(store: Store, project: Project) -> None:
     (row,) = _tables(store, project, Annotators())["anchoring"]
     given, _ = _annotations(store, project)
-    with store.read() as tx:
-        shown = tx.crowd.predictions(project.id)
+    with store.engine.connect() as connection:
+        rows = connection.execute(
+            sa.select(t.task.c.id, t.task.c.blind, t.selection.c.predicted).where(
+                t.selection.c.round_id == t.task.c.round_id, t.selection.c.item_id == t.task.c.item_id
+            )
+        )
+        shown = {row.id: row for row in rows}
     expected = anchoring(
         Suggestion(shown[vote.task_id].blind, shown[vote.task_id].predicted, str(vote.label))
         for cast in votes_on(given).values()

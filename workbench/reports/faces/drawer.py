@@ -8,7 +8,7 @@ import pickle  # noqa: TID251 no artifact: it goes from one of our processes to 
 import signal
 import sys
 
-from workbench.reports.faces.svg import svg
+from workbench.reports.faces.svg import get_ready, svg
 
 
 def main() -> None:
@@ -18,10 +18,7 @@ def main() -> None:
     asked, drawn = sys.stdin.buffer, sys.stdout.buffer
     # Where anything else is printed, it must not come between the pictures.
     sys.stdout = sys.stderr
-    # Before the first chart comes: it takes longer than a chart.
-    import matplotlib.backends.backend_svg
-    import matplotlib.figure  # noqa: F401
-
+    get_ready()
     while True:
         try:
             chart, currency = pickle.load(asked)  # noqa: S301 from the program that started this one

@@ -37,6 +37,12 @@ def svg(chart: Chart, currency: str = "") -> str:
         return _undrawn(chart, error)
 
 
+def get_ready() -> None:
+    """Load what draws, before the first chart is there: it takes as long as ten charts."""
+    import matplotlib.backends.backend_svg
+    import matplotlib.figure  # noqa: F401
+
+
 def _undrawn(chart: Chart, error: Exception) -> str:
     """What is there in place of a picture."""
     words = f"This chart can not be drawn ({type(error).__name__}); the tables have its numbers."
