@@ -26,13 +26,15 @@ FACTS = {
     "models": "SELECT posterior, seed, data_hash, labels, uri, sha256 FROM model_run",
     "metrics": "SELECT number, split, name, value, low, high, n "
     "FROM metric m JOIN round r ON r.id = m.round_id",
-    "predictions": 'SELECT number, arm, labels, n, "right" '
+    "predictions": 'SELECT number, arm, labels, n, "right", content '
     "FROM prediction_set p JOIN round r ON r.id = p.round_id",
-    "diagnostics": "SELECT number, name FROM diagnostic d LEFT JOIN round r ON r.id = d.round_id",
+    "diagnostics": "SELECT number, name, content FROM diagnostic d LEFT JOIN round r ON r.id = d.round_id",
     "maps": "SELECT encoder, pool_sha256, content FROM pool_map",
     "budget": "SELECT number, metric, labels, annotations, seconds, cost, value, low, high, n "
     "FROM budget_point b JOIN round r ON r.id = b.round_id",
 }
+#: Of a finding: how long something took, days by the pace of people, and where the project lies.
+OF_A_RUN = frozenset({"seconds", "dates", "database", "configuration_sha256"})
 
 
 def ask_database(config: Path, query: str) -> list[tuple[Any, ...]]:
@@ -53,7 +55,20 @@ def _plain(value: Any) -> Any:
 
 def what_is_left(config: Path) -> dict[str, list[Any]]:
     """The database, table by table."""
-    return {table: sorted(ask_database(config, query), key=repr) for table, query in FACTS.items()}
+    left = {table: ask_database(config, query) for table, query in FACTS.items()}
+    left["diagnostics"] = [
+        (number, name, _timeless(content)) for number, name, content in left["diagnostics"]
+    ]
+    return {table: sorted(rows, key=repr) for table, rows in left.items()}
+
+
+def _timeless(content: str) -> str:
+    """A finding without what differs in any two runs."""
+
+    def without(members: dict[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in members.items() if name not in OF_A_RUN}
+
+    return json.dumps(json.loads(content, object_hook=without), sort_keys=True)
 
 
 def what_the_labeler_holds(labeler: Any, config: Path) -> list[Any]:

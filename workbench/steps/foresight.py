@@ -58,7 +58,8 @@ def _silent(rule: str, sentence: str, error: Exception) -> Judged:
 def keep_foresight(tx: Transaction, project: Project, held: Round, stopping: dict[str, Any]) -> None:
     """Keep both in the transaction that closes the round, after its budget point was written."""
     try:
-        forecast = content_of(outlook_of(tx.facts(project)))
+        # Of all rounds, those too that closed by a clock which was set back since.
+        forecast = content_of(outlook_of(tx.facts(project, tx.latest)))
     except UNFORESEEN as error:
         forecast = {"problem": in_words(error)}
     tx.evidence.keep_diagnostic(project.id, FORECAST, forecast, round_id=held.id)

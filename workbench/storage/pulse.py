@@ -58,6 +58,22 @@ _STAMPS = (
     terms.c.at,
     event.c.at,
 )
+#: The same, of what rounds leave behind: few rows, so that the latest of all can be looked for.
+_ROUNDS = (
+    round_move.c.at,
+    metric.c.created_at,
+    budget_point.c.created_at,
+    prediction_set.c.created_at,
+    diagnostic.c.created_at,
+    terms.c.at,
+)
+
+
+def latest_of_rounds(connection: sa.Connection) -> datetime | None:
+    """The latest time at which a round left anything; in the future where a clock was set back since."""
+    latest = (sa.select(sa.func.max(stamp)).scalar_subquery() for stamp in _ROUNDS)
+    found = connection.execute(sa.select(*latest)).one()
+    return max((stamp for stamp in found if stamp is not None), default=None)
 
 
 def pulse(connection: sa.Connection) -> tuple[int | None, ...]:

@@ -22,7 +22,7 @@ from workbench.storage.faults import ERRORS, problem_of
 from workbench.storage.patience import patiently
 from workbench.storage.pool import Pool
 from workbench.storage.projects import Projects
-from workbench.storage.pulse import pulse
+from workbench.storage.pulse import latest_of_rounds, pulse
 from workbench.storage.results import Results
 from workbench.storage.rounds import Rounds
 from workbench.storage.schedules import Schedules
@@ -111,6 +111,11 @@ class Transaction:
     def terms(self) -> Terms:
         """The budget's terms, and what people have changed of them."""
         return Terms(self._connection, self.now, self.actor)
+
+    @property
+    def latest(self) -> datetime:
+        """Now; later where a clock was set back after a round had left something."""
+        return max(self.now, latest_of_rounds(self._connection) or self.now)
 
     def facts(self, project: Project, at: datetime | None = None, names: Names = open_names) -> Facts:
         """Everything that a report may know of a project, now or at a moment."""
