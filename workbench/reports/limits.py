@@ -1,6 +1,7 @@
 """Target, caps, deadline and what the next batch is worth, each judged by a stated rule as of a moment."""
 
 from workbench.domain.looks import sure_low
+from workbench.domain.records import BudgetPoint
 from workbench.reports.outlook import LEVEL, POOL_USED_UP, Outlook, no_forecast
 from workbench.reports.purchases import purchase
 from workbench.reports.statistics.purchase import Purchase
@@ -39,15 +40,20 @@ def judged_caps(outlook: Outlook) -> list[Judged]:
     more = (1.0, float(one.cost_D.mean()), float(one.seconds_D.mean()) / HOUR) if one else (1.0, 0.0, 0.0)
     caps = (terms.max_labels, terms.max_cost, terms.max_hours)
     return [
-        _judged_cap(name, float(spent), step, float(cap), terms.currency)
+        _judged_cap(name, float(spent), step, float(cap), terms.currency, _by(point))
         for name, spent, step, cap in zip(CAPS, used, more, caps, strict=True)
         if cap is not None
     ]
 
 
-def _judged_cap(name: str, used: float, step: float, cap: float, currency: str) -> Judged:
+def _by(point: BudgetPoint | None) -> str:
+    """Until when was counted: what a round under way spends is known when it is closed."""
+    return f" by the end of round {point.round_number}" if point else ""
+
+
+def _judged_cap(name: str, used: float, step: float, cap: float, currency: str, by: str) -> Judged:
     said = {
-        "max_labels": (count(int(used), "label"), count(int(cap), "label")),
+        "max_labels": (in_words(int(used), Unit.COUNT), count(int(cap), "label")),
         "max_cost": (
             in_words(used, Unit.MONEY, currency=currency),
             in_words(cap, Unit.MONEY, currency=currency),
@@ -60,7 +66,7 @@ def _judged_cap(name: str, used: float, step: float, cap: float, currency: str) 
         value=used,
         threshold=cap,
         says=Says.STOP if used + step > cap + 1e-9 else Says.GO_ON,
-        reason=f"{said[0]} of {said[1]} used, {in_words(used / cap, Unit.SHARE)}.",
+        reason=f"{said[0]} of {said[1]} used{by}, {in_words(used / cap, Unit.SHARE)}.",
     )
 
 

@@ -121,7 +121,7 @@ def test_all_caps_are_judged_and_none_that_is_not_set() -> None:
     every = Terms(max_labels=500, max_cost=100, max_hours=3)
     assert [one.rule for one in judged_caps(_outlook(every))] == ["max_labels", "max_cost", "max_hours"]
     assert judged_caps(_outlook(Terms())) == []
-    assert "100 labels of 500 labels used, 20.0 %." in judged_caps(_outlook(every))[0].reason
+    assert "100 of 500 labels used by the end of round 3, 20.0 %." in judged_caps(_outlook(every))[0].reason
 
 
 @pytest.mark.parametrize(("low", "says"), [(0.87, G), (0.9, S), (0.91, S), (None, U)])

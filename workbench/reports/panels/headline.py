@@ -147,7 +147,8 @@ def _row(outlook: Outlook, decision: Decision, cost: LastPoint | None) -> Row:
 def _verdict(decision: Decision, asked: Heard) -> Finding:
     reached = any(one.rule == "target" and one.says is Says.STOP for one in asked.limits)
     tone = Tone.GOOD if decision.says is Says.STOP and reached else TONES[decision.says]
-    return Finding(f"{SAID[decision.says]}: {decision.because}", tone)
+    because = decision.because[:1].lower() + decision.because[1:]
+    return Finding(f"{SAID[decision.says]}: {because}", tone)
 
 
 def _stand(outlook: Outlook, cost: LastPoint | None, running: RoundThen | None) -> Finding:

@@ -54,7 +54,7 @@ def _summary(checks: Sequence[rows.Row]) -> Finding:
     wrong = [row for row in checks if row.state == rows.WRONG]
     unknown = [row for row in checks if row.state == rows.UNKNOWN]
     if wrong:
-        return Finding(f"Not in order: {'; '.join(f'{row.found} {row.check}' for row in wrong)}.", Tone.BAD)
+        return Finding(f"Not in order: {'; '.join(f'{row.check}: {row.found}' for row in wrong)}.", Tone.BAD)
     if unknown:
         words = f"Nothing is known to be out of order; not known: {'; '.join(row.check for row in unknown)}."
         return Finding(words, Tone.UNKNOWN)

@@ -80,7 +80,7 @@ def test_what_came_later_changes_nothing_of_a_report_of_then(tmp_path: Path) -> 
 def test_a_target_that_is_reached_says_stop_and_needs_no_label(store: Store) -> None:
     name = _project(store, "reached", rounds=8, terms=Terms(**PRICES, target=0.6))
     headline, forecast = _read(store, name, Headline()), _read(store, name, Forecast())
-    assert headline.findings[0].words.startswith("Stop: The accuracy is ")
+    assert headline.findings[0].words.startswith("Stop: the accuracy is ")
     assert headline.findings[0].tone is Tone.GOOD
     assert [row.more_labels for row in _rows(forecast, "forecast")] == [0, 0, 0]
     assert "is reached now" in forecast.findings[0].words
@@ -167,13 +167,13 @@ def test_a_pool_that_is_used_up_stops_until_something_is_added(store: Store) -> 
     reading, headline = _read(store, name, Forecast()), _read(store, name, Headline())
     assert _rows(reading, "forecast_next") == []
     assert "workbench pool add" in reading.findings[1].words
-    assert headline.findings[0].words.startswith("Stop: Every item of the pool was chosen")
+    assert headline.findings[0].words.startswith("Stop: every item of the pool was chosen")
     with store.begin() as tx:
         project = tx.projects.get(name)
         assert project is not None
         tx.pool.add_shard(project.id, uri="more", rows=40, sha256="more", source="more.csv")
     assert [row.more_labels for row in _rows(_read(store, name, Forecast()), "forecast_next")] == [40]
-    assert not _read(store, name, Headline()).findings[0].words.startswith("Stop: Every item")
+    assert not _read(store, name, Headline()).findings[0].words.startswith("Stop: every item")
 
 
 def test_free_labels_have_no_gain_for_money(store: Store) -> None:
