@@ -12,6 +12,7 @@ from workbench.domain.errors import DatabaseAway, DatabaseProblem
 PASSING = frozenset({"40001", "40P01", "55P03", "57P01", "57P02", "57P03", "53300", "25P03", "25P04"})
 CONNECTION_EXCEPTIONS = "08"
 SQLITE_PASSING = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+SQLITE_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 #: A refusal at the door that has no code, and yet passes.
 NOT_READY = (
     "starting up",
@@ -49,15 +50,24 @@ def passes(error: sa.exc.DBAPIError) -> bool:
     if state is not None:
         return state in PASSING or state.startswith(CONNECTION_EXCEPTIONS)
     if isinstance(error.orig, sqlite3.Error):
-        # Extended codes carry the plain one in their lowest byte.
-        return (getattr(error.orig, "sqlite_errorcode", None) or 0) & 0xFF in SQLITE_PASSING
+        return _sqlite_code(error) in SQLITE_PASSING
     said = str(error.orig)
     # A server that can not be reached says nothing; one that says FATAL at the door has its reasons.
     refused = "FATAL" in said and not any(words in said for words in NOT_READY)
     return isinstance(error, sa.exc.OperationalError) and not refused
 
 
+def _sqlite_code(error: sa.exc.DBAPIError) -> int:
+    """Extended codes carry the plain one in their lowest byte; 0 where there is none."""
+    return (getattr(error.orig, "sqlite_errorcode", None) or 0) & 0xFF
+
+
 def _advice(error: sa.exc.DBAPIError, cause: str) -> str:
+    if _sqlite_code(error) in SQLITE_DAMAGED:
+        return (
+            "The file is damaged, or no database. Check [storage] database; where it is the right one, move "
+            "it away and type `workbench backup restore` with the newest backup."
+        )
     if isinstance(error, sa.exc.IntegrityError | sa.exc.DataError):
         return (
             "Nothing of this step was written. It did not take what was written, which is a defect: "

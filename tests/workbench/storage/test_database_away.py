@@ -262,3 +262,20 @@ def test_a_disk_without_room_for_working_files_is_named_and_a_server_that_starts
     assert "Its disk is full" in str(full)
     starting = Exception("FATAL: the database system is not yet accepting connections")
     assert isinstance(problem_of(sa.exc.OperationalError("", None, starting)), DatabaseAway)
+
+
+@pytest.mark.parametrize("damage", ["no database", "cut"])
+def test_a_file_that_is_damaged_or_no_database_is_answered_with_the_backup(
+    tmp_path: Path, damage: str
+) -> None:
+    file = tmp_path / "workbench.db"
+    store = open_store(f"sqlite:///{file}")
+    store.upgrade()
+    store.close()
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 2] if damage == "cut" else b"what somebody put here" * 1000)
+    with pytest.raises(DatabaseProblem, match=r"backup restore") as caught, closing(store):
+        store.check()
+        with store.read() as tx:
+            assert not tx.pulse
+    assert "server" not in str(caught.value)
