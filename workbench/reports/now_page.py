@@ -1,5 +1,6 @@
 """What is going on in a project at this moment, for people who watch: the round, the work, the workers."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -26,6 +27,8 @@ LATE = timedelta(seconds=60)
 NEWEST = 6
 LABELING = ORDER.index(RoundState.LABELING)
 NOBODY = "somebody"
+#: With a folder in its place, or a name and a password in it, it is no link for a page.
+ADDRESS = re.compile(r"https?://[^\s/@?#]+(/[^\s?#@]*)?")
 STATES = {
     RoundState.PLANNED: "is being scored",
     RoundState.SCORED: "has its batch chosen now",
@@ -53,6 +56,7 @@ class Now:
         stands_still: The round could go on, and nobody works on it.
         cancellable: It can still be given up.
         answers: Of the round that is open.
+        labeling_at: Where people label, as an address for browsers, while a batch is with them.
         schedule: Whether rounds are started by themselves; None before anybody has asked.
         next: What the schedule does next, and why.
         workers: Those that live.
@@ -71,6 +75,7 @@ class Now:
     cancellable: bool
     advance: Advance | None
     answers: Progress | None
+    labeling_at: str | None
     schedule: ScheduleState | None
     reason: str | None
     next: str | None
@@ -102,6 +107,7 @@ def now_page(tx: Transaction, project: Project, config: Config | None, names: Na
         cancellable=bool(newest and is_open and ORDER.index(newest.position) <= LABELING),
         advance=newest.advance if newest and holder else None,
         answers=answers if answers and answers.total else None,
+        labeling_at=_labeling_at(tx, project, config, newest),
         schedule=schedule.state if schedule else None,
         reason=facts.words(schedule.reason) if schedule and schedule.reason else None,
         next=facts.words(_next(tx, project, config, schedule)) if config and schedule else None,
@@ -127,6 +133,15 @@ def looked_after(schedule: Schedule | None, living: list[Worker], now: datetime)
     if schedule is None or not living:
         return False
     return schedule.next_look_at >= now - LATE or any(found.doing for found in living)
+
+
+def _labeling_at(
+    tx: Transaction, project: Project, config: Config | None, newest: Round | None
+) -> str | None:
+    if config is None or newest is None or newest.state is not RoundState.LABELING:
+        return None
+    link = tx.projects.link(project.id, config.labeler.kind)
+    return link.url if link and ADDRESS.fullmatch(link.url) else None
 
 
 def _holder(found: Round | None, now: datetime) -> str | None:

@@ -13,8 +13,9 @@ from starlette.testclient import TestClient
 
 from tests.faults.little_project import prepare
 from tests.workbench.web.little_desk import NAMES, LittleDesk
-from workbench.domain.records import TaskKind
+from workbench.domain.records import LabelerLink, TaskKind
 from workbench.domain.roles import Role
+from workbench.domain.rounds import ORDER, RoundState
 from workbench.storage.tables import token
 from workbench.web.doing import ACTS, possible
 from workbench.web.errands import Errands, in_a_process
@@ -342,6 +343,29 @@ def test_a_project_without_a_configuration_here_can_only_be_watched(desk: Little
     assert client.get("/api/v1/projects/neighbour/now").json()["acts"] == []
     assert client.get("/projects/neighbour/budget").status_code == 409
     assert desk.wanted == []
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://label.example.com/projects/7/data", True),
+        ("javascript:alert(1)", False),
+        ("http://ada:secret@label.example.com/projects/7/data", False),
+        ("/srv/drop", False),
+    ],
+)
+def test_the_page_leads_to_where_people_label(desk: LittleDesk, url: str, shown: bool) -> None:
+    with desk.store.begin() as tx:
+        (project,) = tx.projects.all()
+        planned = tx.rounds.plan(project.id, batch_size=3, seed=9, config={})
+        held = tx.rounds.take(planned.id, "somebody", 60, is_gone=lambda _: True)
+        assert held is not None
+        while held.state is not RoundState.LABELING:
+            held = tx.rounds.move(held, ORDER[ORDER.index(held.state) + 1])
+        tx.projects.save_link(project.id, LabelerLink(labeler="embedded", external_id="7", url=url))
+    page = desk.client(Role.VIEWER).get("/projects/spots/live").text
+    assert (f'href="{url}"' in page) == shown
+    assert "secret" not in page
 
 
 def test_every_act_is_offered_somewhere_and_every_offer_is_an_act(desk: LittleDesk) -> None:
