@@ -97,7 +97,7 @@ def test_it_is_small(any_report: Report) -> None:
 
 def test_it_says_when_it_is_of_and_not_when_it_was_made(report: Report) -> None:
     text = as_html(report)
-    assert "As of <time>2026-11-21 12:30 UTC</time>" in text
+    assert f'As of <time datetime="{report.at.isoformat()}">2026-11-21 12:30 UTC</time>' in text
     assert "enerated" not in text
 
 
