@@ -67,7 +67,7 @@ class World:
                 facts.rounds.all(),
                 {
                     number: dict(sorted(found.items()))
-                    for number, found in sorted(facts.rounds.tasks_by_state().items())
+                    for number, found in sorted(facts.rounds.tasks_by_state.items())
                 },
                 facts.answers.all(),
                 facts.labels.all(),

@@ -52,7 +52,7 @@ def test_tasks_stand_where_their_last_move_had_brought_them(made: Store) -> None
         for after in MOMENTS:
             last = {row.task_id: row.state for row in moves if row.at <= START + after}
             expected = Counter((tasks[task], state) for task, state in last.items())
-            found = _facts(tx, after).rounds.tasks_by_state()
+            found = _facts(tx, after).rounds.tasks_by_state
             assert {(r, str(s)): n for r, states in found.items() for s, n in states.items()} == expected
 
 
@@ -65,7 +65,7 @@ def test_a_page_of_a_round_counts_tasks_as_the_list_of_rounds_does(made: Store) 
     with made.read() as tx:
         for after in MOMENTS:
             facts = _facts(tx, after)
-            listed = facts.rounds.tasks_by_state()
+            listed = facts.rounds.tasks_by_state
             for one in facts.rounds.all():
                 assert facts.visits.states(one.id) == listed.get(one.id, {})
                 picks = facts.visits.picks(one.id, offset=0, limit=99)

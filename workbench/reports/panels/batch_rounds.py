@@ -37,7 +37,7 @@ CALLED = {
 
 def round_rows(facts: Facts, rounds: list[RoundThen]) -> list[RoundRow]:
     """One row a round, oldest first."""
-    states, reasons = facts.rounds.tasks_by_state(), facts.rounds.picks_by_reason()
+    states, reasons = facts.rounds.tasks_by_state, facts.rounds.picks_by_reason()
     spent = _seconds(facts.rounds.moves(), facts.at)
     return [
         _row(

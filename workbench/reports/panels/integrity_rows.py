@@ -193,7 +193,7 @@ def _failed(facts: Facts) -> Row:
 
 
 def _intents(facts: Facts) -> Row:
-    states = facts.rounds.tasks_by_state().values()
+    states = facts.rounds.tasks_by_state.values()
     waiting = sum(found.get(state, 0) for found in states for state in _OPEN)
     words = "Everything that was meant for the labeler is there."
     if waiting:

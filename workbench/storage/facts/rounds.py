@@ -3,6 +3,7 @@
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -88,6 +89,11 @@ class RoundFacts:
 
     def all(self) -> list[RoundThen]:
         """Every round that had begun, oldest first."""
+        return list(self._all)
+
+    @cached_property
+    def _all(self) -> list[RoundThen]:
+        """Asked for by most panels of a report."""
         newest = (
             sa.select(sa.func.max(round_move.c.id))
             .join(round_, round_.c.id == round_move.c.round_id)
@@ -119,6 +125,7 @@ class RoundFacts:
         chosen = set(self._moment.chosen_rounds())
         return [_round(row, has_chosen=row["id"] in chosen) for row in rows.mappings()]
 
+    @cached_property
     def tasks_by_state(self) -> dict[int, dict[TaskState, int]]:
         """How many tasks of each round, by its id, stood in each state; without adjudication."""
         state = self._state_of_tasks()

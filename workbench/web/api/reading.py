@@ -92,7 +92,7 @@ def rounds(place: ProjectHere, visitor: ViewerHere, desk: DeskHere, at: MomentHe
         names = visitor.names(place.store, place.project)
         with place.store.read() as tx:
             facts = tx.facts(place.project, at, names)
-            states = facts.rounds.tasks_by_state()
+            states = facts.rounds.tasks_by_state
             return [_round(found, states.get(found.id, {}), facts.words) for found in facts.rounds.all()]
 
     asked = asked_for(visitor, place.store, place.project, "rounds of the API", at=at)

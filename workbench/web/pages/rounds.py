@@ -116,7 +116,7 @@ def rounds(place: ProjectHere, visitor: ViewerHere, desk: DeskHere, at: MomentHe
 
 def round_rows(facts: Facts) -> tuple[RoundRow, ...]:
     """The rounds with how far their tasks are."""
-    states = facts.rounds.tasks_by_state()
+    states = facts.rounds.tasks_by_state
     return tuple(
         RoundRow(
             round=found,
