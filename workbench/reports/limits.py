@@ -12,6 +12,8 @@ from workbench.reports.words import count, in_words, interval
 HOUR = 3600.0
 #: So much more of labels, whatever a batch is, should bring at least so much accuracy.
 MORE, SMALL = 0.25, 0.01
+#: What is less than that is shown as nothing, and has no price.
+LEAST = 0.0005
 LEVEL_WORDS = in_words(LEVEL, Unit.SHARE, n=1)
 TARGET, DEADLINE, POOL, WORTH = "target", "deadline", "pool", "a_quarter_more"
 CAPS = ("max_labels", "max_cost", "max_hours")
@@ -121,6 +123,8 @@ def judged_worth(outlook: Outlook) -> Judged:
 def _price(bought: Purchase, outlook: Outlook) -> str:
     if not bought.cost:
         return ""
-    currency = outlook.terms.currency
-    per = in_words(bought.gain / bought.cost * 100, Unit.POINTS)
-    return f" for {in_words(bought.cost, Unit.MONEY, currency=currency)}: {per} per 100 {currency}"
+    price = f" for {in_words(bought.cost, Unit.MONEY, currency=outlook.terms.currency)}"
+    if bought.gain < LEAST:
+        return price
+    point = in_words(bought.cost / bought.gain / 100, Unit.MONEY, currency=outlook.terms.currency)
+    return f"{price}, {point} a point"

@@ -10,10 +10,11 @@ import pytest
 from workbench.domain.records import BudgetPoint
 from workbench.domain.terms import Terms
 from workbench.reports.decision import Heard, decide, votes
-from workbench.reports.limits import judged_caps, judged_deadline, judged_target, judged_worth
+from workbench.reports.limits import _price, judged_caps, judged_deadline, judged_target, judged_worth
 from workbench.reports.outlook import Outlook
 from workbench.reports.rule_words import told
 from workbench.reports.statistics.pace import Spent, pace_of
+from workbench.reports.statistics.purchase import Purchase
 from workbench.reports.stopping_record import Judged, Says, judged, kept
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
@@ -188,3 +189,11 @@ def test_going_on_with_little_to_win_says_who_wants_it() -> None:
     alone = decide(_heard(S, U, U, U, U, S, worth=S)).because
     assert alone.startswith("fewer than 2 rules say stop, though ")
     assert "though" not in decide(_heard(worth=G)).because
+
+
+@pytest.mark.parametrize(
+    ("gain", "words"), [(0.02, " for 10.00 USD, 5.00 USD a point"), (0.0, " for 10.00 USD")]
+)
+def test_a_gain_is_told_by_the_price_of_a_point(gain: float, words: str) -> None:
+    bought = Purchase(20, 0.9, 0.88, 0.92, gain, 0.0, gain, 10.0)
+    assert _price(bought, _outlook(Terms(currency="USD"))) == words
