@@ -243,6 +243,10 @@ class RoundFacts:
 
     def _state_of_tasks(self) -> sa.ColumnElement[str | None]:
         """The state of a task then: as it is now, but for those that have moved since; None of later ones."""
+        later = sa.select(task_move.c.task_id).where(task_move.c.at > self._moment.at)
+        # Mostly none has: PostgreSQL counts ten times as fast by a column as by what is made of one.
+        if self._moment.connection.execute(later.limit(1)).first() is None:
+            return task.c.state
         then = (
             sa.select(task_move.c.state)
             .where(task_move.c.task_id == task.c.id, task_move.c.at <= self._moment.at)
@@ -250,7 +254,6 @@ class RoundFacts:
             .limit(1)
             .scalar_subquery()
         )
-        later = sa.select(task_move.c.task_id).where(task_move.c.at > self._moment.at)
         return sa.case((task.c.id.in_(later), then), else_=task.c.state)
 
     def _label(self) -> sa.ColumnElement[str | None]:
