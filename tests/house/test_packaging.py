@@ -42,33 +42,32 @@ def test_the_wheel_holds_three_packages_with_migrations_and_types(tmp_path: Path
     assert missing == set()
 
 
+def _loaded(code: str, heavy: str) -> set[str]:
+    """Which of these libraries are loaded when the code has run."""
+    code = f"import sys; {code}; print('LOADED', *(set({heavy!r}.split()) & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    first, *found = done.stdout.splitlines()[-1].split()
+    assert first == "LOADED"
+    return set(found)
+
+
 def test_help_imports_nothing_heavy() -> None:
     heavy = "torch numpy pandas sqlalchemy pydantic httpx label_studio_sdk matplotlib sklearn baal"
-    code = (
-        "import sys; from workbench.cli.main import run; run(['--help']); "
-        f"print('LOADED', sorted(set({heavy!r}.split()) & set(sys.modules)))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip().endswith("LOADED []")
+    assert _loaded("from workbench.cli.main import run; run(['--help'])", heavy) == set()
 
 
 def test_what_draws_charts_loads_neither_a_database_nor_statistics() -> None:
     """Another process draws, and begins with loading this."""
     heavy = "torch pandas sqlalchemy scipy pydantic jinja2 typer"
-    code = (
-        "import sys, workbench.reports.faces.drawer; "
-        f"print('LOADED', sorted(set({heavy!r}.split()) & set(sys.modules)))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip().endswith("LOADED []")
+    assert _loaded("import workbench.reports.faces.drawer", heavy) == set()
 
 
 def test_reports_import_nothing_that_changes_databases_or_fits() -> None:
     """Each of these would add a tenth of a second or more to every report."""
     heavy = "torch pandas alembic scipy.optimize scipy.stats label_studio_sdk sklearn fastapi baal"
-    code = (
-        "import sys, workbench.cli.reading, workbench.reports.reading, workbench.reports.faces.html; "
-        f"print('LOADED', sorted(set({heavy!r}.split()) & set(sys.modules)))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip().endswith("LOADED []")
+    code = "import workbench.cli.reading, workbench.reports.reading, workbench.reports.faces.html"
+    assert _loaded(code, heavy) == set()
+
+
+def test_a_library_that_is_loaded_is_noticed() -> None:
+    assert _loaded("import workbench.reports.reading", "torch numpy scipy.optimize") == {"numpy"}
