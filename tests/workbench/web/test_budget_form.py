@@ -1,32 +1,13 @@
 """The budget's form on pages that are older than the budget, and with values that surprise."""
 
-import shutil
-from collections.abc import Iterator
 from html.parser import HTMLParser
-from pathlib import Path
 
-import pytest
 from starlette.testclient import TestClient
 
-from tests.faults.little_project import prepare
 from tests.workbench.web.little_desk import LittleDesk
 from workbench.domain.roles import Role
 
 PAGE = "/projects/spots/budget"
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    more = "[budget]\nper_annotation = 0.1\nmax_labels = 100\n"
-    return prepare(tmp_path_factory.mktemp("made") / "p", "spots", "embedded", more=more)
-
-
-@pytest.fixture
-def desk(made: Path, tmp_path: Path) -> Iterator[LittleDesk]:
-    shutil.copytree(made.parent, tmp_path / "p")
-    opened = LittleDesk(tmp_path / "p" / "workbench.toml")
-    yield opened
-    opened.close()
 
 
 class Form(HTMLParser):

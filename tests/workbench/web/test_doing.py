@@ -1,9 +1,8 @@
 """The law of acts: for those who may, once, in the state that was seen; and the audit trail says who."""
 
 import json
-import shutil
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,6 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from tests.faults.little_project import prepare
 from tests.workbench.web.little_desk import NAMES, LittleDesk
 from workbench.domain.records import LabelerLink, TaskKind
 from workbench.domain.roles import Role
@@ -23,20 +21,6 @@ from workbench.web.filters import said
 
 BASE = "/projects/spots"
 API = "/api/v1/projects/spots"
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    more = "[budget]\nper_annotation = 0.1\nmax_labels = 100\n"
-    return prepare(tmp_path_factory.mktemp("made") / "p", "spots", "embedded", more=more)
-
-
-@pytest.fixture
-def desk(made: Path, tmp_path: Path) -> Iterator[LittleDesk]:
-    shutil.copytree(made.parent, tmp_path / "p")
-    opened = LittleDesk(tmp_path / "p" / "workbench.toml")
-    yield opened
-    opened.close()
 
 
 def _now(client: TestClient) -> dict[str, Any]:

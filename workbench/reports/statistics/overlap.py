@@ -49,7 +49,7 @@ def rising(right_R: Floats, n_R: Floats) -> Floats:
     """Compute the shares that never fall and lie nearest to those seen, weighted by their items. O(R²).
 
     In round k the largest, over all rounds a up to k, of the least mean of a stretch from a to k or beyond:
-    Barlow et al. 1972, Statistical inference under order restrictions, equation 1.9.
+    the max-min formula, Barlow et al. 1972, Statistical inference under order restrictions.
     """
     rights_K, items_K = (np.concatenate([[0.0], np.cumsum(values_R)]) for values_R in (right_R, n_R))
     from_R, to_R = np.arange(len(n_R))[:, None], np.arange(len(n_R)) + 1
